@@ -1,0 +1,21 @@
+"""What will be measured: the request, its resolution, and the frozen plan."""
+
+from mlscope.plan._plan import (
+    DatasetChoice,
+    ExecutionChoice,
+    FrameworkChoice,
+    LoadChoice,
+    ModelChoice,
+    Plan,
+    WeightsChoice,
+)
+
+__all__ = [
+    "DatasetChoice",
+    "ExecutionChoice",
+    "FrameworkChoice",
+    "LoadChoice",
+    "ModelChoice",
+    "Plan",
+    "WeightsChoice",
+]

@@ -1,0 +1,119 @@
+"""The plan: one frozen value that holds every choice of an evaluation.
+
+Equal plans share a ``plan_id``; addresses, output options, experiment names, tags and repetitions are no part of
+it. What is left to be found at run time (LoadGen's expected latency, for instance) stands here as None, and the
+value that was used stands in the record.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mlscope._schema import Frozen, canonical_digest
+
+__all__ = [
+    "DatasetChoice",
+    "ExecutionChoice",
+    "FrameworkChoice",
+    "LoadChoice",
+    "ModelChoice",
+    "Plan",
+    "WeightsChoice",
+]
+
+Command = Literal["predict dataset", "predict urls", "benchmark"]
+Scenario = Literal["SingleStream", "MultiStream", "Server", "Offline"]
+Mode = Literal["AccuracyOnly", "PerformanceOnly", "SubmissionRun", "FindPeakPerformance"]
+
+
+class WeightsChoice(Frozen):
+    """One file of the model, by digest."""
+
+    role: str
+    """``graph`` or ``params``."""
+    name: str
+    """File name, for people."""
+    sha256: str
+
+
+class ModelChoice(Frozen):
+    """The model: its manifest, whole, and the files chosen from it."""
+
+    name: str
+    version: str
+    manifest: dict[str, Any]
+    manifest_sha256: str
+    weights: tuple[WeightsChoice, ...]
+
+
+class DatasetChoice(Frozen):
+    """The data: which samples, in which order."""
+
+    name: str
+    version: str
+    sha256: str
+    """Digest of the list of file names, labels and file digests or sizes."""
+    count: int
+    """Samples that this evaluation uses."""
+    total: int
+    """Samples that the data set has."""
+
+
+class FrameworkChoice(Frozen):
+    """The framework that runs the model and the version that was resolved from the constraint."""
+
+    name: str
+    predictor: str
+    version: str
+    constraint: str
+    options: dict[str, Any] = {}
+
+
+class ExecutionChoice(Frozen):
+    """How the model is run."""
+
+    batch_size: int
+    partition_list_size: int
+    threads: int
+    workers: int = 1
+    """Model processes that share the work (``predict``); each has `threads` threads."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    trace_level: str = "APPLICATION_TRACE"
+    warmup: int = 1
+    """Warm-up batches or queries; kept as marked data."""
+    fail_on_error: bool = False
+    allow_hooks: bool = False
+    seed: int = 0
+    loader_processes: int = 1
+
+
+class LoadChoice(Frozen):
+    """A LoadGen test: scenario, mode and every setting that was chosen (the rest are LoadGen's defaults)."""
+
+    scenario: Scenario
+    mode: Mode
+    settings: dict[str, bool | int | float] = {}
+    sample_count: int
+    performance_count: int
+    model_key: str
+    mlperf_conf: str | None = None
+    user_conf: str | None = None
+    audit_conf: str | None = None
+
+
+class Plan(Frozen):
+    """Everything that decides what is measured."""
+
+    schema_version: int = 1
+    command: Command
+    model: ModelChoice
+    framework: FrameworkChoice
+    dataset: DatasetChoice | None
+    execution: ExecutionChoice
+    load: LoadChoice | None = None
+    stack_kind: Literal["host", "uv", "container"] = "host"
+
+    @property
+    def plan_id(self) -> str:
+        """First 16 hex digits of the digest of all fields."""
+        return canonical_digest(self.model_dump(mode="json"))[:16]

@@ -1,0 +1,194 @@
+"""The record: what one evaluation found, as ``evaluation.json`` holds it.
+
+Schema history:
+
+* 1 - first version.
+
+A record is immutable once its run folder is sealed. Every number carries its unit in its name.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from mlscope._schema import Frozen
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AccuracyResult",
+    "Failure",
+    "FileEntry",
+    "LatencyResult",
+    "LoadGenResult",
+    "PercentileResult",
+    "Record",
+    "System",
+    "Timings",
+]
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["own", "rehearsal", "ck", "official"]
+Status = Literal["complete", "interrupted", "failed"]
+
+
+class PercentileResult(Frozen):
+    """One percentile with its interval."""
+
+    percentile: float
+    """In percent, 0 to 100."""
+    value_ns: float
+    low_ns: float | None
+    """Lower end of the 95 % interval from order statistics; None where there are too few samples."""
+    high_ns: float | None
+
+
+class LatencyResult(Frozen):
+    """A distribution of latencies, warm-up left out."""
+
+    of: Literal["sample", "query", "batch"]
+    """What one latency belongs to."""
+    clock: Literal["issued", "scheduled"]
+    """What a latency counts from."""
+    count: int
+    failed: int
+    """Requests without an answer; they are in no percentile, and counted here."""
+    mean_ns: float
+    stddev_ns: float
+    min_ns: float
+    max_ns: float
+    percentiles: tuple[PercentileResult, ...]
+    throughput_samples_per_s: float
+    throughput_low_samples_per_s: float | None = None
+    throughput_high_samples_per_s: float | None = None
+
+
+class AccuracyResult(Frozen):
+    """Right answers among the samples that were evaluated; a failed sample counts as wrong."""
+
+    evaluated: int
+    failed: int
+    top1_good: int
+    top5_good: int | None
+    """None where the model has fewer than five classes."""
+    top1: float
+    """Fraction, 0 to 1."""
+    top1_low: float
+    """Lower end of the 95 % Wilson interval."""
+    top1_high: float
+    top5: float | None
+    top5_low: float | None
+    top5_high: float | None
+
+
+class LoadGenResult(Frozen):
+    """What the official LoadGen says of its test."""
+
+    version: str
+    scenario: str
+    mode: str
+    validity: Literal["VALID", "INVALID"] | None
+    """None in accuracy mode."""
+    failed_conditions: tuple[str, ...] = ()
+    """Which conditions failed when the result is INVALID, one sentence each."""
+    metric: str | None = None
+    metric_value: float | None = None
+    metric_unit: str | None = None
+    effective_settings: dict[str, Any] = {}
+    summary: dict[str, str] = {}
+    """LoadGen's summary, ``left : right`` by line."""
+    errors: int = 0
+    warnings: int = 0
+
+
+class Timings(Frozen):
+    """Durations of the parts of an evaluation."""
+
+    total_ns: int
+    load_ns: int | None = None
+    """Loading the model."""
+    first_inference_ns: int | None = None
+    preprocess_mean_ns: float | None = None
+    """Per sample, decode to tensor."""
+    inference_ns: int | None = None
+    """Sum of the time in the model's predict call, warm-up left out."""
+    postprocess_ns: int | None = None
+    wait_share: float | None = None
+    """Share of the measured time in which the model waited for pictures, 0 to 1."""
+    peak_memory_bytes: int | None = None
+    """Peak resident memory of the worker process (the largest one)."""
+
+
+class System(Frozen):
+    """The machine, as it was described before the run."""
+
+    hostname: str
+    machine_architecture: str
+    """``amd64``, ``arm64``, ``ppc64le``, … (the original's names)."""
+    cpu_name: str
+    cpu_count: int
+    memory_bytes: int
+    operating_system: str
+    kernel: str
+    python: str
+    gpu_names: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Failure(Frozen):
+    """Why an evaluation did not complete."""
+
+    kind: str
+    """Name of the error class."""
+    message: str
+    exit_code: int
+
+
+class FileEntry(Frozen):
+    """One file of the run folder."""
+
+    path: str
+    """Relative to the run folder, with forward slashes."""
+    size: int
+    sha256: str
+
+
+class Record(Frozen):
+    """One evaluation."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    """32 hex digits, made when the run starts; sorts by time (UUIDv7)."""
+    kind: Kind = "own"
+    status: Status
+    created_at: datetime
+    """Start, UTC."""
+    command: str
+    plan_id: str
+    experiment: str | None = None
+    tags: tuple[str, ...] = ()
+    repetition: int = 1
+    model_name: str
+    model_version: str
+    dataset_name: str | None
+    framework_name: str
+    framework_version: str
+    batch_size: int
+    using_gpu: bool
+    trace_level: str
+    scenario: str | None = None
+    mode: str | None = None
+    system: System
+    lock_sha256: str
+    """Digest of the lock (``lock.json``): every package of the stack."""
+    mlscope_version: str
+    accuracy: AccuracyResult | None = None
+    latency: tuple[LatencyResult, ...] = ()
+    """Most telling first: per query, then per sample."""
+    loadgen: LoadGenResult | None = None
+    timings: Timings
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    files: tuple[FileEntry, ...] = ()
+    """Every file of the run folder but evaluation.json itself."""

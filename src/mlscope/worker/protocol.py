@@ -1,0 +1,261 @@
+"""What the core and the worker process must agree on: levels, messages, array layouts.
+
+Standard library only, Python 3.9 and newer: the worker runs in any stack's interpreter. Messages are JSON
+objects, one a line, over a pair of private pipes; bulk data travels through files that both sides map.
+All times are nanoseconds of ``time.perf_counter_ns`` (``CLOCK_MONOTONIC`` on Linux, one clock for all processes).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import struct
+from typing import IO, Any, Dict, List, Optional, Tuple, Type, Union  # noqa: UP035 - Python 3.9
+
+__all__ = [
+    "FLAG_FAILED",
+    "FLAG_VALID",
+    "FLAG_WARMUP",
+    "PROTOCOL_VERSION",
+    "SAMPLE_FIELDS",
+    "SAMPLE_ROW",
+    "Batch",
+    "Done",
+    "Failed",
+    "Hello",
+    "Load",
+    "Loaded",
+    "LoadTest",
+    "Message",
+    "Quit",
+    "Ready",
+    "Stream",
+    "Tensor",
+    "TestDone",
+    "TraceLevel",
+    "read_message",
+    "write_message",
+]
+
+PROTOCOL_VERSION = 1
+
+SAMPLE_FIELDS = ("sample_index", "query", "batch", "scheduled_ns", "issued_ns", "start_ns", "end_ns", "flags")
+"""Columns of one row of the raw samples file; each is a little-endian signed 64-bit integer.
+
+``scheduled_ns`` is -1 where the scenario has no schedule or the load generator keeps it to itself.
+"""
+SAMPLE_ROW = struct.Struct("<8q")
+FLAG_VALID = 1  # the row was written
+FLAG_WARMUP = 2  # warm-up: kept as data, never mixed in
+FLAG_FAILED = 4  # the model raised; there is no answer
+
+
+class TraceLevel(enum.IntEnum):
+    """How deep a run is traced; a span of level L is kept if L <= the run's level (MLModelScope's rule)."""
+
+    NO_TRACE = 0
+    APPLICATION_TRACE = 1
+    MODEL_TRACE = 2
+    FRAMEWORK_TRACE = 3
+    LIBRARY_TRACE = 4
+    SYSTEM_LIBRARY_TRACE = 5
+    HARDWARE_TRACE = 6
+    FULL_TRACE = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """One input or output: its name, numpy element type and shape; -1 stands for a dynamic dimension."""
+
+    name: str
+    element_type: str
+    shape: Tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hello:
+    """Worker → core, once: the process is up."""
+
+    pid: int
+    python: str
+    numpy: str
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """Core → worker: load this model once; everything here is fixed until the process ends.
+
+    ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed, without
+    the batch dimension; ``options`` are the predictor's own.
+    """
+
+    predictor: str
+    files: Dict[str, str]
+    inputs: List[Tensor]
+    batch_size: int
+    threads: int
+    device: str = "cpu"
+    trace_level: int = 0
+    options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Worker → core: the model is ready. Shapes include the batch dimension; ``effective`` is what the framework
+    says of its settings; ``fixed_batch`` is None where any batch size can be run."""
+
+    load_ns: int
+    framework_version: str
+    inputs: List[Tensor]
+    outputs: List[Tensor]
+    fixed_batch: Optional[int]
+    effective: Dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Core → worker: batches will follow through a ring of slots in the file ``ring``.
+
+    A slot holds ``batch_size`` rows of every input, one input after the other at ``offsets``. Raw rows go to
+    ``samples``; output number k of sample i goes to row i of ``outputs[k]`` (raw, C order).
+    """
+
+    ring: str
+    slot_bytes: int
+    slots: int
+    offsets: List[int]
+    samples: str
+    outputs: List[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Core → worker: run slot ``slot``. ``rows`` are the positions of its samples in the evaluation's order."""
+
+    slot: int
+    batch: int
+    rows: List[int]
+    warmup: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """Worker → core: a batch is through (``error`` says why not); its slot can be filled again."""
+
+    slot: int
+    batch: int
+    start_ns: int
+    end_ns: int
+    error: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadTest:
+    """Core → worker: one test of the official LoadGen, in a process that runs no other.
+
+    ``settings`` are TestSettings attributes, set after the conf files were read. ``inputs[k]`` is the file of
+    all samples of input k (C order, mapped). ``answer`` is ``label`` (argmax of output ``output`` minus
+    ``label_offset``, one float32) or ``none``.
+    """
+
+    scenario: str
+    mode: str
+    settings: Dict[str, Union[bool, int, float]]
+    outdir: str
+    model_key: str
+    inputs: List[str]
+    sample_count: int
+    performance_count: int
+    samples: str
+    outputs: List[str]
+    output: int = 0
+    label_offset: int = 0
+    answer: str = "label"
+    warmup: int = 3
+    mlperf_conf: Optional[str] = None
+    user_conf: Optional[str] = None
+    audit_conf: Optional[str] = None
+    trace: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TestDone:
+    """Worker → core: the test is over. ``effective`` are the TestSettings as they were used."""
+
+    __test__ = False  # not a pytest class
+
+    start_ns: int
+    end_ns: int
+    rows: int
+    effective: Dict[str, Any]
+    loadgen_version: str
+    error: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """Worker → core: the last command is done and has nothing else to say.
+
+    ``first_ns`` is the first inference's time where the command ran one, ``peak_rss_bytes`` the process' peak.
+    """
+
+    peak_rss_bytes: int = 0
+    first_ns: Optional[int] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """Worker → core: the command could not be done. ``kind``: model, input, option, framework, disk or internal."""
+
+    kind: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Quit:
+    """Core → worker: finish, answer Ready with the peak memory, and leave."""
+
+
+Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit]
+_TYPES: Dict[str, Type[Any]] = {
+    cls.__name__: cls
+    for cls in (Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit)
+}
+
+
+def write_message(pipe: IO[bytes], message: Message) -> None:
+    """Send one message and flush."""
+    fields = dataclasses.asdict(message)
+    fields["type"] = type(message).__name__
+    pipe.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
+    pipe.flush()
+
+
+def read_message(pipe: IO[bytes]) -> Optional[Message]:
+    """Receive one message; None when the other side is gone.
+
+    Raises:
+        ValueError: The line is no message of this protocol.
+    """
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        return None
+    fields = json.loads(line)
+    kind = _TYPES.get(fields.pop("type", ""))
+    if kind is None:
+        raise ValueError("not a message of the worker protocol")
+    for key in ("inputs", "outputs"):
+        fields[key] = [_tensor(item) for item in fields[key]] if key in fields else None
+        if fields[key] is None:
+            del fields[key]
+    message: Message = kind(**fields)
+    return message
+
+
+def _tensor(item: Any) -> Any:
+    """A Tensor where the JSON holds one; paths stay paths."""
+    if isinstance(item, dict):
+        return Tensor(item["name"], item["element_type"], tuple(item["shape"]))
+    return item
