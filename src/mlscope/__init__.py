@@ -1,1 +1,1 @@
-"""mlscope."""
+"""Reproducible evaluation of machine-learning models."""

@@ -1,0 +1,1 @@
+"""The evaluation from request to sealed record."""

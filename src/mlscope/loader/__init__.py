@@ -1,0 +1,1 @@
+"""Pictures to tensors: decode, resize, crop, normalise, hooks."""

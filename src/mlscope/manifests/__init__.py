@@ -1,0 +1,1 @@
+"""What is evaluated: model, dataset and framework manifests."""

@@ -1,7 +1,7 @@
 """The plan: one frozen value that holds every choice of an evaluation.
 
-Equal plans share a ``plan_id``; addresses, output options, experiment names, tags and repetitions are no part of
-it. What is left to be found at run time (LoadGen's expected latency, for instance) stands here as None, and the
+Equal plans share a ``plan_id``; addresses, output options, experiment names, tags and repetitions are no part
+of it. What is left to be found at run time (LoadGen's expected latency, for instance) is absent here, and the
 value that was used stands in the record.
 """
 

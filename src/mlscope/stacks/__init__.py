@@ -1,0 +1,1 @@
+"""Which software runs, and on what machine."""

@@ -2,7 +2,8 @@
 
 Standard library only, Python 3.9 and newer: the worker runs in any stack's interpreter. Messages are JSON
 objects, one a line, over a pair of private pipes; bulk data travels through files that both sides map.
-All times are nanoseconds of ``time.perf_counter_ns`` (``CLOCK_MONOTONIC`` on Linux, one clock for all processes).
+All times are nanoseconds of ``time.perf_counter_ns`` (``CLOCK_MONOTONIC`` on Linux: one clock for all
+processes).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import dataclasses
 import enum
 import json
 import struct
-from typing import IO, Any, Dict, List, Optional, Tuple, Type, Union  # noqa: UP035 - Python 3.9
+from typing import IO, Any, Union
 
 __all__ = [
     "FLAG_FAILED",
@@ -25,8 +26,8 @@ __all__ = [
     "Failed",
     "Hello",
     "Load",
-    "Loaded",
     "LoadTest",
+    "Loaded",
     "Message",
     "Quit",
     "Ready",
@@ -70,7 +71,7 @@ class Tensor:
 
     name: str
     element_type: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,31 +88,34 @@ class Hello:
 class Load:
     """Core → worker: load this model once; everything here is fixed until the process ends.
 
-    ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed, without
-    the batch dimension; ``options`` are the predictor's own.
+    ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
+    without the batch dimension; ``options`` are the predictor's own.
     """
 
     predictor: str
-    files: Dict[str, str]
-    inputs: List[Tensor]
+    files: dict[str, str]
+    inputs: list[Tensor]
     batch_size: int
     threads: int
     device: str = "cpu"
     trace_level: int = 0
-    options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """Worker → core: the model is ready. Shapes include the batch dimension; ``effective`` is what the framework
-    says of its settings; ``fixed_batch`` is None where any batch size can be run."""
+    """Worker → core: the model is ready.
+
+    Shapes include the batch dimension; ``effective`` is what the framework says of its settings; ``fixed_batch``
+    is None where any batch size can be run.
+    """
 
     load_ns: int
     framework_version: str
-    inputs: List[Tensor]
-    outputs: List[Tensor]
-    fixed_batch: Optional[int]
-    effective: Dict[str, Any]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    fixed_batch: int | None
+    effective: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,18 +129,18 @@ class Stream:
     ring: str
     slot_bytes: int
     slots: int
-    offsets: List[int]
+    offsets: list[int]
     samples: str
-    outputs: List[str]
+    outputs: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Core → worker: run slot ``slot``. ``rows`` are the positions of its samples in the evaluation's order."""
+    """Core → worker: run slot ``slot``; ``rows`` are its samples' positions in the evaluation's order."""
 
     slot: int
     batch: int
-    rows: List[int]
+    rows: list[int]
     warmup: bool = False
 
 
@@ -148,7 +152,7 @@ class Done:
     batch: int
     start_ns: int
     end_ns: int
-    error: Optional[str] = None
+    error: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,21 +166,21 @@ class LoadTest:
 
     scenario: str
     mode: str
-    settings: Dict[str, Union[bool, int, float]]
+    settings: dict[str, bool | int | float]
     outdir: str
     model_key: str
-    inputs: List[str]
+    inputs: list[str]
     sample_count: int
     performance_count: int
     samples: str
-    outputs: List[str]
+    outputs: list[str]
     output: int = 0
     label_offset: int = 0
     answer: str = "label"
     warmup: int = 3
-    mlperf_conf: Optional[str] = None
-    user_conf: Optional[str] = None
-    audit_conf: Optional[str] = None
+    mlperf_conf: str | None = None
+    user_conf: str | None = None
+    audit_conf: str | None = None
     trace: bool = False
 
 
@@ -189,25 +193,29 @@ class TestDone:
     start_ns: int
     end_ns: int
     rows: int
-    effective: Dict[str, Any]
+    effective: dict[str, Any]
     loadgen_version: str
-    error: Optional[str] = None
+    error: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Ready:
     """Worker → core: the last command is done and has nothing else to say.
 
-    ``first_ns`` is the first inference's time where the command ran one, ``peak_rss_bytes`` the process' peak.
+    ``first_ns`` is the first inference's time where the command ran one, ``peak_rss_bytes`` the process'
+    peak resident memory.
     """
 
     peak_rss_bytes: int = 0
-    first_ns: Optional[int] = None
+    first_ns: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Failed:
-    """Worker → core: the command could not be done. ``kind``: model, input, option, framework, disk or internal."""
+    """Worker → core: the command could not be done.
+
+    ``kind`` is one of model, input, option, framework, disk, internal.
+    """
 
     kind: str
     message: str
@@ -219,7 +227,7 @@ class Quit:
 
 
 Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit]
-_TYPES: Dict[str, Type[Any]] = {
+_TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit)
 }
@@ -233,7 +241,7 @@ def write_message(pipe: IO[bytes], message: Message) -> None:
     pipe.flush()
 
 
-def read_message(pipe: IO[bytes]) -> Optional[Message]:
+def read_message(pipe: IO[bytes]) -> Message | None:
     """Receive one message; None when the other side is gone.
 
     Raises:

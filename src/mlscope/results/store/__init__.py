@@ -1,0 +1,1 @@
+"""The index over run folders, local or shared."""

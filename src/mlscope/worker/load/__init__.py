@@ -1,0 +1,1 @@
+"""Load: LoadGen tests and streams of batches."""
