@@ -9,13 +9,16 @@ from mlscope.plan._plan import (
     Plan,
     WeightsChoice,
 )
+from mlscope.plan._request import LoadRequest, Request
 
 __all__ = [
     "DatasetChoice",
     "ExecutionChoice",
     "FrameworkChoice",
     "LoadChoice",
+    "LoadRequest",
     "ModelChoice",
     "Plan",
+    "Request",
     "WeightsChoice",
 ]

@@ -106,7 +106,8 @@ class Load:
 class Loaded:
     """Worker → core: the model is ready.
 
-    Shapes include the batch dimension; ``effective`` is what the framework says of its settings; ``fixed_batch``
+    Shapes include the batch dimension; ``effective`` is what the framework says of its settings;
+    ``fixed_batch``
     is None where any batch size can be run.
     """
 

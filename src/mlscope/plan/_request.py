@@ -1,0 +1,100 @@
+"""The request: what a user asked for, with defaults, configuration files and flags already merged.
+
+It may leave things open (None stands for "choose for me"); the conductor resolves it and freezes a
+:class:`~mlscope.plan.Plan`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mlscope._schema import Frozen
+from mlscope.plan._plan import Command, Mode, Scenario
+
+__all__ = ["LoadRequest", "Request"]
+
+
+class LoadRequest(Frozen):
+    """What ``mlscope benchmark`` adds: a LoadGen test."""
+
+    scenario: Scenario = "SingleStream"
+    mode: Mode = "PerformanceOnly"
+    samples_per_query: int | None = Field(default=None, ge=1)
+    """MultiStream: samples of one query (LoadGen: 8)."""
+    dataset_size: int | None = Field(default=None, ge=1)
+    """Samples of the QSL; None: all of the data set."""
+    buffer_size: int | None = Field(default=None, ge=1)
+    """Samples of the performance set, kept in memory; None: LoadGen's 1024 or all, whichever is fewer."""
+    count_override: int | None = Field(default=None, ge=1)
+    """Exactly this many queries (LoadGen's minimum and maximum query count)."""
+    min_duration_s: float | None = Field(default=None, ge=0)
+    max_duration_s: float | None = Field(default=None, gt=0)
+    target_qps: float | None = Field(default=None, gt=0)
+    """Server: arrival rate. Offline: expected rate, from which LoadGen sizes its one query."""
+    target_latency_ms: float | None = Field(default=None, gt=0)
+    """SingleStream and MultiStream: expected latency. Server: the latency bound."""
+    user_conf: Path | None = None
+    mlperf_conf: Path | None = None
+    audit_conf: Path | None = None
+    settings: dict[str, bool | int | float] = {}
+    """Any other TestSettings field by its LoadGen name."""
+    random_inputs: bool = False
+    """Seeded random tensors instead of pictures."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Input name → shape with the batch dimension, for dynamic dimensions with random inputs."""
+
+
+class Request(Frozen):
+    """One evaluation as it was asked for."""
+
+    command: Command
+    model_name: str = "Digits_CNN"
+    """A built-in model's name, a manifest's path, or (benchmark with random inputs) a model file's path."""
+    model_version: str | None = None
+    weights: Path | None = None
+    """Local file to be used for the model's graph; its sha256 must still match the manifest."""
+    dataset_name: str = "digits"
+    dataset_path: Path | None = None
+    urls: tuple[str, ...] = ()
+    """``predict urls``: files, globs and http(s) addresses."""
+    batch_size: int = Field(default=1, ge=1)
+    partition_list_size: int | None = Field(default=None, ge=1)
+    """Chunk size of the input list; None: the batch size."""
+    num_file_parts: int = Field(default=-1, ge=-1)
+    """Evaluate only the first N parts of the input list; -1: all."""
+    warmup: int = Field(default=1, ge=0)
+    """Warm-up batches (benchmark: queries)."""
+    fail_on_error: bool = False
+    gpu: bool = False
+    gpu_device_id: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of the model, in each worker; None: chosen from the cores."""
+    workers: int | None = Field(default=None, ge=1)
+    """Model processes that share the work of ``predict``; None: one."""
+    loader_processes: int | None = Field(default=None, ge=1)
+    """Processes that decode pictures ahead of the model; None: chosen from the cores."""
+    trace_level: str = "APPLICATION_TRACE"
+    tracer_address: str | None = None
+    options: dict[str, Any] = {}
+    """Predictor options by name, for instance ``graph_optimization_level``."""
+    allow_hooks: bool = False
+    seed: int = 0
+    offline: bool = False
+    publish: bool = False
+    publish_predictions: bool = False
+    database_address: str | None = None
+    database_name: str | None = None
+    secret: str | None = Field(default=None, repr=False)
+    """Password for a database address that names a user without one."""
+    experiment: str | None = None
+    tags: tuple[str, ...] = ()
+    repetitions: int = Field(default=1, ge=1)
+    record: bool = True
+    worker_prefix: str = ""
+    """Command put before the worker's, for instance ``perf record -g``."""
+    env: dict[str, str] = {}
+    """Environment variables added to the worker's (the caller's are passed through)."""
+    load: LoadRequest | None = None
