@@ -89,7 +89,8 @@ class Load:
     """Core → worker: load this model once; everything here is fixed until the process ends.
 
     ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
-    without the batch dimension; ``options`` are the predictor's own.
+    without the batch dimension; ``options`` are the predictor's own. With ``inspect`` the model is not run:
+    the answer holds the shapes that the file declares, -1 for dynamic dimensions.
     """
 
     predictor: str
@@ -100,23 +101,26 @@ class Load:
     device: str = "cpu"
     trace_level: int = 0
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    inspect: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """Worker → core: the model is ready.
+    """Worker → core: the model is loaded and has run once, on zeros.
 
-    Shapes include the batch dimension; ``effective`` is what the framework says of its settings;
-    ``fixed_batch``
-    is None where any batch size can be run.
+    ``inputs`` are the tensors to be fed, with the names that the model gives them; ``outputs`` what came out; both
+    with the batch dimension. ``fixed_batch`` is None where any batch size can be run. ``effective`` is what the
+    framework says of its settings.
     """
 
     load_ns: int
+    first_ns: int
     framework_version: str
     inputs: list[Tensor]
     outputs: list[Tensor]
     fixed_batch: int | None
     effective: dict[str, Any]
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Stream:
     """Core → worker: batches will follow through a ring of slots in the file ``ring``.
 
     A slot holds ``batch_size`` rows of every input, one input after the other at ``offsets``. Raw rows go to
-    ``samples``; output number k of sample i goes to row i of ``outputs[k]`` (raw, C order).
+    ``samples``; output k of sample i goes to row i of ``outputs[k]``, a .npy file that exists already.
     """
 
     ring: str
@@ -162,7 +166,7 @@ class LoadTest:
 
     ``settings`` are TestSettings attributes, set after the conf files were read. ``inputs[k]`` is the file of
     all samples of input k (C order, mapped). ``answer`` is ``label`` (argmax of output ``output`` minus
-    ``label_offset``, one float32) or ``none``.
+    ``label_offset``, one float32) or ``none``. ``outputs`` are written in accuracy mode, as in :class:`Stream`.
     """
 
     scenario: str
@@ -201,14 +205,9 @@ class TestDone:
 
 @dataclasses.dataclass(frozen=True)
 class Ready:
-    """Worker → core: the last command is done and has nothing else to say.
-
-    ``first_ns`` is the first inference's time where the command ran one, ``peak_rss_bytes`` the process'
-    peak resident memory.
-    """
+    """Worker → core: the last command is done and has nothing else to say."""
 
     peak_rss_bytes: int = 0
-    first_ns: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,8 +228,7 @@ class Quit:
 
 Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit]
 _TYPES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit)
+    cls.__name__: cls for cls in (Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit)
 }
 
 

@@ -1,0 +1,116 @@
+"""The loaded model: a predictor and the tensors that it takes."""
+
+from __future__ import annotations
+
+import importlib
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+
+from mlscope.worker._problem import Problem
+from mlscope.worker.predictors import Description, Predictor
+from mlscope.worker.protocol import Load, Loaded, Tensor
+
+__all__ = ["Model"]
+
+
+class Model:
+    """One model in one process; loaded once."""
+
+    def __init__(self) -> None:
+        self._predictor: Predictor | None = None
+        self.inputs: list[Tensor] = []
+        self.batch_size = 1
+        self.fixed_batch: int | None = None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor.
+
+        Raises:
+            Problem: No model was loaded.
+        """
+        if self._predictor is None:
+            raise Problem("internal", "no model is loaded")
+        return self._predictor
+
+    def load(self, command: Load) -> Loaded:
+        """Import the framework, load the model, run it once on zeros.
+
+        Raises:
+            Problem: The framework cannot be imported, the model cannot be loaded, or it refuses its input.
+        """
+        predictor = _create(command.predictor)
+        begin = time.perf_counter_ns()
+        description = predictor.load(command)
+        load_ns = time.perf_counter_ns() - begin
+        self._predictor = predictor
+        self.inputs = description.inputs
+        self.batch_size = command.batch_size
+        self.fixed_batch = description.fixed_batch
+        if command.inspect:
+            return _answer(description, load_ns, 0, description.outputs)
+        rows = description.fixed_batch or command.batch_size
+        if rows < command.batch_size:
+            raise Problem(
+                "input",
+                f"the model's batch is fixed at {rows}, smaller than --batch-size {command.batch_size}",
+            )
+        feeds = {
+            tensor.name: np.zeros((rows, *tensor.shape[1:]), np.dtype(tensor.element_type)) for tensor in self.inputs
+        }
+        begin = time.perf_counter_ns()
+        outputs = self._first(feeds)
+        first_ns = time.perf_counter_ns() - begin
+        made = [
+            Tensor(declared.name, values.dtype.name, tuple(values.shape))
+            for declared, values in zip(description.outputs, outputs)
+        ]
+        return _answer(description, load_ns, first_ns, made)
+
+    def _first(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        try:
+            return self.predictor.predict(feeds)
+        except Problem:
+            raise
+        except Exception as error:  # frameworks raise whatever they like
+            traceback.print_exc()
+            raise Problem("input", f"the model refuses its input: {error}") from error
+
+    def close(self) -> None:
+        """Release the model."""
+        if self._predictor is not None:
+            self._predictor.close()
+            self._predictor = None
+
+
+def _answer(description: Description, load_ns: int, first_ns: int, outputs: list[Tensor]) -> Loaded:
+    return Loaded(
+        load_ns=load_ns,
+        first_ns=first_ns,
+        framework_version=description.framework_version,
+        inputs=description.inputs,
+        outputs=outputs,
+        fixed_batch=description.fixed_batch,
+        effective=description.effective,
+        warnings=description.warnings,
+    )
+
+
+def _create(name: str) -> Predictor:
+    """The predictor of module ``mlscope.worker.predictors.<name>``.
+
+    Raises:
+        Problem: There is no such predictor, or its framework cannot be imported.
+    """
+    if not name.isidentifier():
+        raise Problem("framework", f"{name!r} is no predictor")
+    try:
+        module = importlib.import_module(f"mlscope.worker.predictors.{name}")
+    except ImportError as error:
+        traceback.print_exc()
+        raise Problem("framework", f"the predictor {name!r} cannot be imported here: {error}") from error
+    predictor: Predictor = module.create()
+    return predictor

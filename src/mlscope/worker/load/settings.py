@@ -1,0 +1,92 @@
+"""LoadGen's TestSettings from a :class:`LoadTest`.
+
+Source of names and defaults: mlcommons/inference, loadgen/test_settings.h and loadgen/bindings/python_api.cc.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlscope.worker._problem import Problem
+from mlscope.worker.protocol import LoadTest
+
+__all__ = ["build", "effective", "logs"]
+
+_CALLBACK_NS = 1_000  # what a query costs at least beside the model
+
+
+def build(loadgen: Any, command: LoadTest, shortest_ns: int, batch_size: int) -> Any:
+    """TestSettings: LoadGen's defaults, then the conf files, then attributes; hints that are missing are measured.
+
+    ``FromConfig`` runs at most once a process for a user.conf: a second call silently zeroes the seeds.
+
+    Args:
+        loadgen: The module ``mlperf_loadgen``.
+        command: The test.
+        shortest_ns: Shortest time of one warm-up call.
+        batch_size: Rows of one call.
+
+    Raises:
+        Problem: A conf file that LoadGen refuses, or a setting that is no field of TestSettings.
+    """
+    wanted = loadgen.TestSettings()
+    if command.mlperf_conf:
+        _read(wanted, command.mlperf_conf, command, 0)
+    if command.user_conf:
+        _read(wanted, command.user_conf, command, 1)
+    wanted.scenario = getattr(loadgen.TestScenario, command.scenario)
+    wanted.mode = getattr(loadgen.TestMode, command.mode)
+    if not command.user_conf:
+        _hint(wanted, command, shortest_ns, batch_size)
+    for name, value in command.settings.items():
+        if not hasattr(wanted, name):
+            raise Problem("option", f"{name!r} is no field of LoadGen's TestSettings")
+        try:
+            setattr(wanted, name, type(getattr(wanted, name))(value))
+        except (TypeError, ValueError) as error:
+            raise Problem("option", f"TestSettings.{name} cannot be {value!r}: {error}") from error
+    return wanted
+
+
+def _read(wanted: Any, path: str, command: LoadTest, kind: int) -> None:
+    code = wanted.FromConfig(path, command.model_key, command.scenario, kind)
+    if code:
+        raise Problem("option", f"LoadGen cannot read {path} (error {code}); values must be numbers")
+
+
+def _hint(wanted: Any, command: LoadTest, shortest_ns: int, batch_size: int) -> None:
+    """Expected latency or rate, from the warm-up, where nobody named one.
+
+    LoadGen makes its queries beforehand from these: too slow a guess ends a test early, too fast a one only
+    costs memory. Half the shortest time seen is safe.
+    """
+    per_query = wanted.multi_stream_samples_per_query if command.scenario == "MultiStream" else 1
+    asked = command.settings.get("multi_stream_samples_per_query")
+    calls = -(-int(asked or per_query) // batch_size)
+    expected = max((shortest_ns * calls + _CALLBACK_NS) // 2, _CALLBACK_NS)
+    wanted.single_stream_expected_latency_ns = expected
+    wanted.multi_stream_expected_latency_ns = expected
+    rate = 1e9 * batch_size / (shortest_ns + _CALLBACK_NS)
+    wanted.offline_expected_qps = float(f"{rate:.2g}")
+    wanted.server_target_qps = float(f"{rate / batch_size / 2:.2g}")
+
+
+def logs(loadgen: Any, command: LoadTest) -> Any:
+    """LogSettings: files into the run folder, nothing on stdout."""
+    wanted = loadgen.LogSettings()
+    wanted.enable_trace = command.trace
+    wanted.log_output = loadgen.LogOutputSettings()
+    wanted.log_output.outdir = command.outdir
+    wanted.log_output.copy_summary_to_stdout = False
+    return wanted
+
+
+def effective(loadgen: Any, wanted: Any) -> dict[str, Any]:
+    """Every field of TestSettings as it was used, by name."""
+    found = {}
+    for name in dir(wanted):
+        value = getattr(wanted, name)
+        if name.startswith("_") or callable(value):
+            continue
+        found[name] = value if isinstance(value, (bool, int, float, str)) else str(value).rpartition(".")[2]
+    return found

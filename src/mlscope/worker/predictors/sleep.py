@@ -1,0 +1,110 @@
+"""A model that answers after a time drawn from a given law: latencies that are known beforehand.
+
+Options:
+
+* ``law``: ``constant:5ms``, ``exponential:2ms`` (mean), ``bimodal:1ms,10ms,0.9`` (the first with probability 0.9),
+  ``uniform:1ms,3ms``; units ns, us, ms, s. One draw a call.
+* ``per_sample``: time added for each row of the batch (``0ms``).
+* ``seed``: of the draws (0).
+* ``classes``: length of the answer (10); the answer is always class 0.
+
+It sleeps until shortly before the end and spins the rest, because a plain sleep overshoots by some 60 microseconds.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import numpy as np
+
+from mlscope.worker._problem import Problem
+from mlscope.worker.predictors import Description
+from mlscope.worker.predictors._options import take
+from mlscope.worker.protocol import Load, Tensor
+
+__all__ = ["create"]
+
+_SPIN_NS = 300_000
+_BLOCK = 1 << 14
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_ARITY = {"constant": 1, "exponential": 1, "uniform": 2, "bimodal": 3}
+
+
+def _nanoseconds(text: str) -> float:
+    found = re.fullmatch(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ns|us|ms|s)\s*", text)
+    if not found:
+        raise Problem("option", f"{text!r} is no duration; write for instance 5ms")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+class _Law:
+    """Draws of a latency law, nanoseconds, made in blocks."""
+
+    def __init__(self, text: str, seed: int) -> None:
+        self._name, _, rest = text.partition(":")
+        parts = rest.split(",") if rest else []
+        if self._name not in _ARITY or len(parts) != _ARITY[self._name]:
+            raise Problem(
+                "option",
+                f"{text!r} is no latency law; write for instance constant:5ms or bimodal:1ms,10ms,0.9",
+            )
+        self._share = float(parts.pop()) if self._name == "bimodal" else 1.0
+        self._times = [_nanoseconds(part) for part in parts]
+        self._random = np.random.default_rng(seed)
+        self._block: list[int] = []
+
+    def draw(self) -> int:
+        if not self._block:
+            self._block = self._draws().astype(np.int64).tolist()
+        return self._block.pop()
+
+    def _draws(self) -> np.ndarray[Any, Any]:
+        if self._name == "exponential":
+            return self._random.exponential(self._times[0], _BLOCK)
+        if self._name == "uniform":
+            return self._random.uniform(self._times[0], self._times[1], _BLOCK)
+        if self._name == "bimodal":
+            first = self._random.random(_BLOCK) < self._share
+            return np.where(first, self._times[0], self._times[1])
+        return np.full(_BLOCK, self._times[0])
+
+
+class _Sleep:
+    def load(self, command: Load) -> Description:
+        options = take(command.options, {"law": "constant:5ms", "per_sample": "0ms", "seed": 0, "classes": 10})
+        self._law = _Law(str(options["law"]), int(options["seed"]))
+        self._per_sample = int(_nanoseconds(str(options["per_sample"])))
+        self._answers = np.zeros((command.batch_size, int(options["classes"])), np.float32)
+        self._answers[:, 0] = 1.0
+        inputs = [
+            Tensor(item.name or f"input{number}", item.element_type, (command.batch_size, *item.shape))
+            for number, item in enumerate(command.inputs)
+        ]
+        return Description(
+            "1",
+            inputs,
+            [Tensor("probabilities", "float32", (-1, self._answers.shape[1]))],
+            None,
+            {"law": options["law"]},
+        )
+
+    def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        begin = time.perf_counter_ns()
+        rows = len(next(iter(feeds.values()))) if feeds else 1
+        end = begin + self._law.draw() + rows * self._per_sample
+        rest = end - begin - _SPIN_NS
+        if rest > 0:
+            time.sleep(rest / 1e9)
+        while time.perf_counter_ns() < end:
+            pass
+        return [self._answers[:rows]]
+
+    def close(self) -> None:
+        pass
+
+
+def create() -> _Sleep:
+    """A sleep predictor."""
+    return _Sleep()
