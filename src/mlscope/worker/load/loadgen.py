@@ -27,8 +27,6 @@ from mlscope.worker.protocol import FLAG_VALID, FLAG_WARMUP, Failed, LoadTest, T
 
 __all__ = ["run"]
 
-Feeds = "dict[str, np.ndarray[Any, Any]]"
-
 
 class _Sut:
     """The system under test: answers LoadGen's queries and writes a row for each sample."""

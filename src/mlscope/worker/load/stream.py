@@ -17,7 +17,6 @@ from mlscope.worker.protocol import (
     FLAG_WARMUP,
     Batch,
     Done,
-    Quit,
     Ready,
     Stream,
     read_message,
@@ -26,15 +25,13 @@ from mlscope.worker.protocol import (
 
 __all__ = ["run"]
 
-Arrays = "dict[str, np.ndarray[Any, Any]]"
-
 
 class _Ring:
     """Views of the slots' inputs, made once."""
 
     def __init__(self, command: Stream, model: Model) -> None:
-        self._file = open(command.ring, "r+b")
-        self._map = mmap.mmap(self._file.fileno(), command.slot_bytes * command.slots, access=mmap.ACCESS_READ)
+        with open(command.ring, "rb") as file:
+            self._map = mmap.mmap(file.fileno(), command.slot_bytes * command.slots, access=mmap.ACCESS_READ)
         self.slots: list[dict[str, np.ndarray[Any, Any]]] = []
         for slot in range(command.slots):
             views = {}
@@ -48,7 +45,7 @@ class _Ring:
 
 
 def run(command: Stream, model: Model, commands: IO[bytes], answers: IO[bytes]) -> None:
-    """Run batches until Quit-less end of the stream (a Ready from the core) or until the core is gone."""
+    """Run batches until another message (a Ready) ends the stream, or until the core is gone."""
     ring = _Ring(command, model)
     samples = SampleFile(command.samples)
     outputs = [OutputFile(path) for path in command.outputs]
@@ -63,8 +60,6 @@ def run(command: Stream, model: Model, commands: IO[bytes], answers: IO[bytes]) 
         samples.close()
         for file in outputs:
             file.close()
-    if isinstance(batch, Quit):
-        model.close()
 
 
 def _run_batch(

@@ -108,10 +108,8 @@ class _LiteRT:
             if item.element_type and item.element_type != have:
                 raise Problem("input", f"input {found['name']!r} is {have}, the manifest says {item.element_type}")
             if item.element_type and shape != list(item.shape):
-                raise Problem(
-                    "input",
-                    f"input {found['name']!r} has shape {shape} without the batch, the manifest says {list(item.shape)}",
-                )
+                said = f"has shape {shape} without the batch, the manifest says {list(item.shape)}"
+                raise Problem("input", f"input {found['name']!r} {said}")
             chosen.append(found)
         self._inputs = {item["name"]: int(item["index"]) for item in chosen}
         return chosen
