@@ -1,0 +1,91 @@
+"""Which package indexes this user's pip and uv are told to use.
+
+Read are the environment variables of both tools and pip's configuration files
+(https://pip.pypa.io/en/stable/topics/configuration/), as far as they say where packages come from.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import platformdirs
+
+__all__ = ["file_of", "find_links", "indexes"]
+
+_PYPI = "https://pypi.org/simple"
+_SECTIONS = ("install", "download", "global")
+
+
+def indexes() -> list[str]:
+    """Addresses of simple indexes: the main one first, then the extra ones."""
+    main = (
+        _environment("PIP_INDEX_URL")
+        or _environment("UV_DEFAULT_INDEX")
+        or _environment("UV_INDEX_URL")
+        or _configured("index-url")
+        or [_PYPI]
+    )
+    extra = (
+        _environment("PIP_EXTRA_INDEX_URL") + _environment("UV_INDEX") + _environment("UV_EXTRA_INDEX_URL")
+    ) or _configured("extra-index-url")
+    # uv allows `name=https://…`
+    plain = [text.partition("=")[2] if "=" in text.partition(":")[0] else text for text in main[:1] + extra]
+    return list(dict.fromkeys(text.rstrip("/") for text in plain))
+
+
+def find_links() -> list[Path]:
+    """Folders of this machine that hold wheels."""
+    links = _environment("PIP_FIND_LINKS") + _environment("UV_FIND_LINKS") or _configured("find-links")
+    folders = [file_of(link) or Path(link).expanduser() for link in links if not link.startswith("http")]
+    return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+
+
+def file_of(url: str) -> Path | None:
+    """The path that a ``file://`` address stands for; None for any other."""
+    return Path(unquote(urlsplit(url).path)) if url.lower().startswith("file:") else None
+
+
+def _environment(name: str) -> list[str]:
+    """The words of a variable; uv separates some of its lists by commas."""
+    text = os.environ.get(name, "")
+    return (text.replace(",", " ") if name.startswith("UV_") else text).split()
+
+
+def _configured(option: str) -> list[str]:
+    """The words of pip's option; a file that is read later and a more special section override."""
+    found: list[str] = []
+    for file in _files():
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, OSError, UnicodeDecodeError):
+            continue  # pip itself tells what is wrong with its files
+        for section in _SECTIONS:
+            if words := parser.get(section, option, fallback="").split():
+                found = words
+                break
+    return found
+
+
+def _files() -> list[Path]:
+    """Pip's configuration files, the one that wins last."""
+    chosen = os.environ.get("PIP_CONFIG_FILE")
+    if chosen == os.devnull:
+        return []
+    files = [
+        *(folder / "pip" / "pip.conf" for folder in _site_folders()),
+        Path("/etc/pip.conf"),
+        Path.home() / ".pip" / "pip.conf",
+        Path(platformdirs.user_config_dir("pip")) / "pip.conf",
+        Path(sys.prefix) / "pip.conf",
+    ]
+    return [*files, Path(chosen).expanduser()] if chosen else files
+
+
+def _site_folders() -> list[Path]:
+    folders = platformdirs.site_config_dir("pip", multipath=True).split(os.pathsep)
+    return [Path(folder).parent for folder in folders]

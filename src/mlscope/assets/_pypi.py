@@ -1,0 +1,141 @@
+"""Finding a wheel in a package index, without pip.
+
+Spoken are the simple repository API as JSON (PEP 691) and, for private indexes and folders that know nothing
+else, as HTML (PEP 503). Nothing of a wheel is ever run: it serves as an archive.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from packaging.tags import Tag, sys_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from mlscope.assets._http import Page, read_page
+from mlscope.assets._indexes import file_of, find_links, indexes
+from mlscope.assets._sources import PypiSource, redact
+from mlscope.errors import AssetError, OfflineError
+
+__all__ = ["Wheel", "find_wheel"]
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel that can be had."""
+
+    filename: str
+    place: Path | str
+    """A file of this machine, or an address."""
+    sha256: str | None
+    """What the index promises."""
+
+
+def find_wheel(source: PypiSource, *, offline: bool) -> Wheel:
+    """The wheel of this version that suits this machine best.
+
+    Local folders are looked at first, then the indexes in their order. Where no wheel suits the machine, the first
+    one by name is taken: what is wanted from it is a data file, whose digest the manifest tells.
+
+    Raises:
+        AssetError: No index has one.
+        OfflineError: The indexes are not on this machine, and the network was ruled out.
+    """
+    reasons: list[str] = []
+    places: list[Path | str] = [*find_links(), *indexes()]
+    for place in places:
+        try:
+            wheels = [wheel for wheel in _wheels(place, source, offline) if _is(wheel.filename, source)]
+        except AssetError as error:
+            reasons.append(str(error))
+            continue
+        if wheels:
+            ranks = {tag: rank for rank, tag in enumerate(sys_tags())}
+            return min(wheels, key=lambda wheel: (_rank(wheel.filename, ranks), wheel.filename))
+        reasons.append(f"{redact(str(place))}: no wheel of this version")
+    raise (OfflineError if offline else AssetError)(
+        f"no wheel of {source.name} {source.version} is to be had: {'; '.join(reasons)}",
+        where=f"pypi:{source.name}=={source.version}",
+        hint="fetch it once with a network" if offline else "check name and version",
+    )
+
+
+def _wheels(place: Path | str, source: PypiSource, offline: bool) -> Iterator[Wheel]:
+    if isinstance(place, Path):
+        for path in place.glob("*.whl"):
+            yield Wheel(path.name, path, None)
+        return
+    page = _page(f"{place}/{source.name}/", offline)
+    files = _from_json(page) if page.content_type.endswith("json") else _from_html(page)
+    for filename, url, sha256 in files:
+        yield Wheel(filename, file_of(url) or url, sha256)
+
+
+def _page(url: str, offline: bool) -> Page:
+    folder = file_of(url)
+    if folder is not None:
+        file = folder / "index.html"
+        try:
+            return Page(url, "text/html", file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            raise AssetError("this index has no such package", where=redact(url)) from None
+    if offline:
+        raise OfflineError("not asked (offline)", where=redact(url))
+    page = read_page(url, _ACCEPT)
+    return Page(page.url, page.content_type.partition(";")[0].strip().lower(), page.text)
+
+
+def _from_json(page: Page) -> Iterator[tuple[str, str, str | None]]:
+    try:
+        for file in json.loads(page.text)["files"]:
+            yield file["filename"], _join(page.url, file["url"]), file.get("hashes", {}).get("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AssetError("the index does not speak PEP 691", where=redact(page.url)) from error
+
+
+def _from_html(page: Page) -> Iterator[tuple[str, str, str | None]]:
+    anchors = _Anchors()
+    anchors.feed(page.text)
+    for href in anchors.hrefs:
+        url, fragment = urldefrag(_join(page.url, href))
+        algorithm, _, value = fragment.partition("=")
+        yield unquote(urlsplit(url).path.rpartition("/")[2]), url, value if algorithm == "sha256" else None
+
+
+def _join(page: str, href: str) -> str:
+    """The address of a file; credentials of the index hold for files on the same host, as with pip."""
+    url = urljoin(page, href)
+    index, file = urlsplit(page), urlsplit(url)
+    if "@" in index.netloc and index.netloc.rpartition("@")[2] == file.netloc and index.scheme == file.scheme:
+        return file._replace(netloc=index.netloc).geturl()
+    return url
+
+
+class _Anchors(HTMLParser):
+    """The links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hrefs += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _is(filename: str, source: PypiSource) -> bool:
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return False
+    return name == source.name and version == source.version
+
+
+def _rank(filename: str, ranks: dict[Tag, int]) -> int:
+    """Place of a wheel's best tag in this interpreter's order of preference."""
+    return min(ranks.get(tag, len(ranks)) for tag in parse_wheel_filename(filename)[3])
