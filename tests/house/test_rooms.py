@@ -23,7 +23,7 @@ ROOMS = (
 )
 """In order: a room imports only rooms that stand before it."""
 
-ROOT = {"errors", "_home", "_files", "_schema"}
+ROOT = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 """Modules of the package itself that every room but the worker may import."""
 
 FRAMEWORKS = {"onnxruntime", "ai_edge_litert"}
