@@ -233,7 +233,7 @@ def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "the server does not answer in time"
     if isinstance(error, httpx.RemoteProtocolError):
-        return "the connection broke before the file was whole"
+        return f"the connection broke: {redact(str(error))}"
     return redact(str(error)) or type(error).__name__
 
 
