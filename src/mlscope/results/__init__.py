@@ -1,5 +1,13 @@
-"""What was found: records, run folders and the store over them."""
+"""What was found: records, run folders and the store over them.
 
+Importing this room is cheap; pyarrow, numpy and SQLAlchemy are imported by what needs them.
+"""
+
+from mlscope.results._evaluation import Evaluation
+from mlscope.results._folder import RunFolder, abandoned, sealed_folders, verify_folder
+from mlscope.results._ids import new_id
+from mlscope.results._notes import annotate, annotations
+from mlscope.results._reading import parse_record, read_record
 from mlscope.results._record import (
     AccuracyResult,
     Failure,
@@ -11,15 +19,49 @@ from mlscope.results._record import (
     System,
     Timings,
 )
+from mlscope.results._tables import (
+    Span,
+    read_predictions,
+    read_samples,
+    read_spans,
+    seal_samples,
+    write_predictions,
+    write_spans,
+)
+from mlscope.results.store import Filter, Store, open_store, publish, rebuild, remove_run, run_folder
 
 __all__ = [
     "AccuracyResult",
+    "Evaluation",
     "Failure",
     "FileEntry",
+    "Filter",
     "LatencyResult",
     "LoadGenResult",
     "PercentileResult",
     "Record",
+    "RunFolder",
+    "Span",
+    "Store",
     "System",
     "Timings",
+    "abandoned",
+    "annotate",
+    "annotations",
+    "new_id",
+    "open_store",
+    "parse_record",
+    "publish",
+    "read_predictions",
+    "read_record",
+    "read_samples",
+    "read_spans",
+    "rebuild",
+    "remove_run",
+    "run_folder",
+    "seal_samples",
+    "sealed_folders",
+    "verify_folder",
+    "write_predictions",
+    "write_spans",
 ]

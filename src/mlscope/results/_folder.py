@@ -1,0 +1,234 @@
+"""The run folder: partial while a run is under way, then sealed in one step and never changed.
+
+::
+
+    runs/.partial-<id>/        files of a run under way
+    runs/.partial-<id>.lock    locked (flock) for as long as the run's process lives
+    runs/<id>/                 sealed: read-only files, evaluation.json written last
+    runs/<id>/notes.jsonl      what was added later; append-only, in no digest
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlscope._files import digest, explain_os_errors, fsync_dir, write_atomic
+from mlscope.errors import StoreError
+from mlscope.results._reading import RECORD_FILE, parse_record, read_record
+from mlscope.results._record import FileEntry, Record
+
+__all__ = [
+    "NOTES_FILE",
+    "RunFolder",
+    "abandoned",
+    "blob_path",
+    "sealed_folders",
+    "verify_folder",
+]
+
+NOTES_FILE = "notes.jsonl"
+_PARTIAL = ".partial-"
+
+
+class RunFolder:
+    """The folder of a run under way.
+
+    Attributes:
+        path: Where the run writes its files.
+        record_id: The id of the record that it will be sealed with.
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self.record_id = path.name.removeprefix(_PARTIAL)
+        self._lock: int | None = lock
+
+    @classmethod
+    def create(cls, runs_dir: Path, record_id: str) -> RunFolder:
+        """Make an empty partial folder and lock it for as long as this process lives.
+
+        Raises:
+            ResourceError: The disk is full or `runs_dir` cannot be written.
+        """
+        path = runs_dir / f"{_PARTIAL}{record_id}"
+        with explain_os_errors(runs_dir):
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            # Locked before the folder appears, so that nobody takes it for an abandoned one.
+            lock = _try_lock(path)
+            if lock is None:
+                raise StoreError("a run with this id is under way", where=str(path))
+            try:
+                path.mkdir()
+            except OSError:
+                _unlock(path, lock)
+                raise
+        return cls(path, lock)
+
+    @classmethod
+    def adopt(cls, path: Path) -> RunFolder | None:
+        """Take over an abandoned partial folder; None when its owner is alive or it is gone."""
+        lock = _try_lock(path)
+        if lock is None:
+            return None
+        if not path.is_dir():
+            _unlock(path, lock)
+            return None
+        return cls(path, lock)
+
+    def seal(self, record: Record) -> tuple[Record, Path]:
+        """Make the folder permanent: digests, evaluation.json, fsync, read-only files, rename.
+
+        Readers see the whole folder under its final name or nothing. When sealing fails, the partial folder
+        stays and can be sealed again.
+
+        Args:
+            record: What was found; its ``files`` are filled in here.
+
+        Returns:
+            The record with its files, and the folder's final path.
+
+        Raises:
+            StoreError: The record is not this run's or cannot be read back, the folder exists already, or it
+                holds a symbolic link.
+            ResourceError: The disk is full or the folder cannot be written.
+        """
+        if record.id != self.record_id:
+            raise StoreError(f"the record's id is {record.id}", where=str(self.path))
+        target = self.path.with_name(self.record_id)
+        with explain_os_errors(self.path):
+            entries = tuple(_seal_file(self.path, path) for path in _files(self.path))
+            record = record.model_copy(update={"files": entries})
+            text = record.model_dump_json(indent=2) + "\n"
+            parse_record(json.loads(text), where=str(self.path / RECORD_FILE))
+            write_atomic(self.path / RECORD_FILE, text)
+            (self.path / RECORD_FILE).chmod(0o444)
+            for folder, _, _ in os.walk(self.path):
+                fsync_dir(Path(folder))
+            if target.exists():
+                raise StoreError("this run is sealed already", where=str(target))
+            self.path.rename(target)
+            fsync_dir(target.parent)
+        self._release()
+        return record, target
+
+    def discard(self) -> None:
+        """Delete the folder and everything in it."""
+        with explain_os_errors(self.path):
+            shutil.rmtree(self.path, ignore_errors=False)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            _unlock(self.path, self._lock)
+            self._lock = None
+
+
+def abandoned(runs_dir: Path) -> list[Path]:
+    """Partial folders whose process is dead, oldest first; :meth:`RunFolder.adopt` takes one over."""
+    found = []
+    for path in sorted(runs_dir.glob(f"{_PARTIAL}*")):
+        if path.is_dir() and not _alive(path):
+            found.append(path)
+    return found
+
+
+def sealed_folders(runs_dir: Path) -> list[Path]:
+    """Every sealed run folder (or what looks like one), oldest first."""
+    try:
+        return sorted(path for path in runs_dir.iterdir() if path.is_dir() and path.name[0] != ".")
+    except FileNotFoundError:
+        return []
+
+
+def verify_folder(folder: Path) -> list[str]:
+    """Compare a sealed folder with the digests in its record.
+
+    Returns:
+        One line for each file that is missing, changed or was added; empty when all is well.
+
+    Raises:
+        StoreError: The record itself cannot be read.
+    """
+    record = read_record(folder)
+    problems = [] if folder.name == record.id else [f"the folder is called {folder.name}, its run {record.id}"]
+    for entry in record.files:
+        path = blob_path(folder, entry.path)
+        if path is None or not path.is_file():
+            problems.append(f"{entry.path}: missing")
+        elif path.stat().st_size != entry.size:
+            problems.append(f"{entry.path}: {path.stat().st_size} bytes, sealed with {entry.size}")
+        elif digest(path) != entry.sha256:
+            problems.append(f"{entry.path}: its content was changed")
+    known = {entry.path for entry in record.files} | {RECORD_FILE, NOTES_FILE}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    problems += [f"{name}: was added after sealing" for name in sorted(present - known)]
+    return problems
+
+
+def blob_path(folder: Path, name: str) -> Path | None:
+    """The file `name` of a folder; None where the name or a link leads out of it (folders are mailed)."""
+    path = folder / name
+    return path if path.resolve().is_relative_to(folder.resolve()) else None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder but the record, by name."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise StoreError("a run folder holds no symbolic links", where=str(path))
+        if path.is_file() and path != folder / RECORD_FILE:
+            yield path
+
+
+def _seal_file(folder: Path, path: Path) -> FileEntry:
+    """Make one file durable and read-only, and take its digest."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.chmod(0o444)
+    return FileEntry(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=digest(path))
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _try_lock(path: Path) -> int | None:
+    """Lock a partial folder; None when another process holds it."""
+    while True:
+        handle = os.open(_lock_path(path), os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        # An owner that sealed meanwhile has unlinked the file: then this lock is worth nothing.
+        with contextlib.suppress(FileNotFoundError):
+            if _lock_path(path).stat().st_ino == os.fstat(handle).st_ino:
+                return handle
+        os.close(handle)
+
+
+def _alive(path: Path) -> bool:
+    """Whether a process holds a partial folder's lock; leaves nothing behind, writes nothing."""
+    try:
+        handle = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _unlock(path: Path, lock: int) -> None:
+    _lock_path(path).unlink(missing_ok=True)
+    os.close(lock)

@@ -1,0 +1,90 @@
+"""Reading ``evaluation.json`` of this and of every older schema version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlscope.errors import StoreError
+from mlscope.results._record import SCHEMA_VERSION, Record
+
+__all__ = ["RECORD_FILE", "UPGRADES", "parse_record", "read_record", "upgrade"]
+
+RECORD_FILE = "evaluation.json"
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Schema version → function that turns a record of that version into one of the next.
+
+Version 1 is the first, so there is nothing to upgrade yet. Who raises ``SCHEMA_VERSION`` adds the step here
+and a golden record of the old version to the tests.
+"""
+
+
+def read_record(folder: Path) -> Record:
+    """Read a sealed run folder's record, whatever schema version wrote it.
+
+    Raises:
+        StoreError: There is no record, it is damaged, or a newer mlscope wrote it.
+    """
+    path = folder / RECORD_FILE
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            "no run folder: evaluation.json is missing", where=str(folder), hint="was the run sealed?"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"damaged, not JSON ({error})", where=str(path)) from error
+    return parse_record(data, where=str(path))
+
+
+def parse_record(data: object, *, where: str) -> Record:
+    """Make a record from its JSON value.
+
+    Raises:
+        StoreError: It is no record, or a newer mlscope wrote it; the message starts with `where`.
+    """
+    if not isinstance(data, dict):
+        raise StoreError("damaged, not a JSON object", where=where)
+    data = upgrade(data, where=where)
+    try:
+        # JSON mode: tuples and times are written as arrays and text.
+        return Record.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"not a record: {place}: {first['msg']}", where=where) from error
+
+
+def upgrade(
+    data: dict[str, Any],
+    *,
+    where: str,
+    current: int = SCHEMA_VERSION,
+    upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = UPGRADES,
+) -> dict[str, Any]:
+    """Bring a record's JSON to schema version `current`, one version at a time; `data` stays as it is.
+
+    Raises:
+        StoreError: It has no usable schema version, or a newer one.
+    """
+    version = data.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise StoreError("not a record: schema_version is missing or no positive number", where=where)
+    if version > current:
+        raise StoreError(
+            f"written by a newer mlscope (schema version {version}, this one reads up to {current})",
+            where=where,
+            hint="upgrade mlscope",
+        )
+    for step in range(version, current):
+        data = {**upgrades[step](dict(data)), "schema_version": step + 1}
+    return data
