@@ -30,9 +30,7 @@ def test_percentile_lies_within_its_interval(values: list[float], p: float, conf
 
 
 @given(n=st.integers(1, 3000), p=PERCENTS, confidence=CONFIDENCES)
-def test_ranks_of_the_interval_leave_at_most_half_the_risk_on_each_side(
-    n: int, p: float, confidence: float
-) -> None:
+def test_ranks_of_the_interval_leave_at_most_half_the_risk_on_each_side(n: int, p: float, confidence: float) -> None:
     ranks = np.arange(1, n + 1)
     _, low, high = percentile_with_interval(ranks, p, confidence)
     tail, binomial = (1 - confidence) / 2, scipy.stats.binom(n, p / 100)

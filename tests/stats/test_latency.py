@@ -91,9 +91,7 @@ def test_interval_covers_the_rate_of_a_stream_whose_neighbours_depend_on_each_ot
         noise = generator.normal(size=3000)
         drift = np.empty(3000)
         level = 0.0
-        for i in range(
-            3000
-        ):  # AR(1) with coefficient 0.8: the plain interval would be three times too narrow
+        for i in range(3000):  # AR(1) with coefficient 0.8: the plain interval would be three times too narrow
             level = 0.8 * level + noise[i]
             drift[i] = level
         stats = throughput_interval(np.cumsum((1e6 + 5e4 * drift).astype(np.int64)), 0)
@@ -103,9 +101,10 @@ def test_interval_covers_the_rate_of_a_stream_whose_neighbours_depend_on_each_ot
     assert hits >= 272  # 95 % of 300, less 2.5 times the standard error and a little for the cuts
 
 
-def test_completion_before_the_first_issue_is_refused() -> None:
-    with pytest.raises(ValueError, match="before"):
-        throughput_interval(np.array([5, 10]), 5)
+@pytest.mark.parametrize("ends", [[4, 10], [5]])
+def test_completions_that_take_no_time_are_refused(ends: list[int]) -> None:
+    with pytest.raises(ValueError, match="after the first issue"):
+        throughput_interval(np.array(ends), 5)
 
 
 def test_throughput_of_nothing_is_refused() -> None:

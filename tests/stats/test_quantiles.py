@@ -11,9 +11,7 @@ PROBABILITIES = st.floats(0.0005, 0.9995)
 
 
 @given(n=st.integers(1, 5000), p=st.floats(1e-4, 1 - 1e-4), q=PROBABILITIES)
-def test_binomial_quantile_is_the_smallest_count_that_reaches_the_probability(
-    n: int, p: float, q: float
-) -> None:
+def test_binomial_quantile_is_the_smallest_count_that_reaches_the_probability(n: int, p: float, q: float) -> None:
     (k,) = binomial_quantiles(n, p, (q,))
     # The tolerance is for a q that lies on a step of the distribution, where either count is right.
     assert scipy.stats.binom.cdf(k, n, p) >= q - 1e-9

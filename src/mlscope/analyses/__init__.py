@@ -1,1 +1,30 @@
-"""What records say: pure functions from records to tables."""
+"""What records say: pure functions from records to tables, and tables as text, JSON and CSV.
+
+Each analysis is one file. To add one, write ``_name.py`` with a function from records to a :class:`Table` and
+name it in ``_run.py``; every door shows it at once.
+"""
+
+from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
+from mlscope.analyses._latency import latencies_table, latency_result, latency_results
+from mlscope.analyses._output import write_output
+from mlscope.analyses._render import to_csv, to_json
+from mlscope.analyses._run import ANALYSES, run
+from mlscope.analyses._table import Column, Table
+from mlscope.analyses._text import to_text
+
+__all__ = [
+    "ANALYSES",
+    "Column",
+    "Table",
+    "accuracy_line",
+    "accuracy_result",
+    "latencies_table",
+    "latency_result",
+    "latency_results",
+    "run",
+    "to_csv",
+    "to_json",
+    "to_text",
+    "top_lines",
+    "write_output",
+]

@@ -75,9 +75,7 @@ def summarise_latency(
         stddev=float(ordered.std(ddof=1, dtype=np.float64)) if ordered.size > 1 else 0.0,
         min=float(ordered[0]),
         max=float(ordered[-1]),
-        percentiles=tuple(
-            PercentileStats(p, *percentile_with_interval(ordered, p, confidence)) for p in percentiles
-        ),
+        percentiles=tuple(PercentileStats(p, *percentile_with_interval(ordered, p, confidence)) for p in percentiles),
     )
 
 
@@ -92,7 +90,7 @@ def throughput_interval(end_ns: _Array, begin_ns: int, confidence: float = 0.95)
     Args:
         end_ns: Shape [n], completion of every sample, any order, at least one. Samples of one batch complete
             together and count as one completion.
-        begin_ns: When the first sample was issued; before every completion.
+        begin_ns: When the first sample was issued; after no completion, and before the last.
         confidence: Strictly between 0 and 1.
 
     Returns:
@@ -100,13 +98,13 @@ def throughput_interval(end_ns: _Array, begin_ns: int, confidence: float = 0.95)
         the stretches differ so much that no upper bound follows.
 
     Raises:
-        ValueError: No completions, or one before `begin_ns`.
+        ValueError: No completions, one before `begin_ns`, or none after it.
     """
     times, samples = np.unique(np.asarray(end_ns, dtype=np.int64), return_counts=True)
     if times.size == 0:
         raise ValueError("no completions")
-    if times[0] <= begin_ns:
-        raise ValueError("a sample completed before the first was issued")
+    if times[0] < begin_ns or times[-1] == begin_ns:
+        raise ValueError("completions must lie after the first issue")
     # Differences first: a double holds no nanosecond of a clock that counts from the epoch.
     elapsed_s = (times - begin_ns) / 1e9
     per_sample_s = float(elapsed_s[-1]) / int(samples.sum())

@@ -1,0 +1,189 @@
+"""Tables for people, fitted to the terminal."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from mlscope.analyses._table import BASE_NAMES, Cell, Column, Row, Table
+
+_UNLIMITED = 100_000
+_GAP = 2
+_ID_DIGITS = 12  # the time part of a UUIDv7: one millisecond
+_STYLES = {"failed": "red", "interrupted": "yellow", "INVALID": "red"}
+_TEXT_UNITS = {"fraction": "%", "B": "MiB"}
+
+
+def to_text(tables: Table | Sequence[Table], header: bool = True, width: int | None = None, color: bool = False) -> str:
+    """Tables for people.
+
+    Where a table is wider than `width`, what is equal in all rows is printed once above it; then the less
+    telling columns are left out and named below it; if even that is not enough, each row becomes a paragraph.
+    Without header rows nothing is left out or moved, so that a script finds every column at its place.
+
+    Args:
+        tables: One or several; several get their names as headings.
+        header: With column titles, headings and notes.
+        width: Of the terminal, in characters; None: as wide as need be.
+        color: With colours (ANSI escapes).
+    """
+    if isinstance(tables, Table):
+        tables = [tables]
+    texts = [_fitted(table, width, color) if header else _bare(table, color) for table in tables]
+    if len(tables) == 1 or not header:
+        return "".join(texts)
+    return "\n".join(f"{table.name}\n\n{text}" for table, text in zip(tables, texts, strict=True))
+
+
+def _bare(table: Table, color: bool) -> str:
+    columns = [column for column in table.columns if column.shown != "data"]
+    return _render(columns, _texts(columns, table.rows), False, color)
+
+
+def _fitted(table: Table, width: int | None, color: bool) -> str:
+    if not table.rows:
+        return "no evaluations\n"
+    empty = _empty(table)
+    columns = [column for column in table.columns if column.shown != "data" and column.name not in empty]
+    texts = _texts(columns, table.rows)
+    if width is None or _needed(columns, texts) <= width:
+        return _render(columns, texts, True, color)
+    equal = [column for column in columns if _is_equal(column, table.rows)]
+    columns = [column for column in columns if column not in equal]
+    above = _facts(equal, texts[0], width) + "\n" if equal else ""
+    shown = list(columns)
+    hidden: list[str] = []
+    while _needed(shown, texts) > width and any(column.shown == "wide" for column in shown):
+        last = next(column for column in reversed(shown) if column.shown == "wide")
+        shown.remove(last)
+        hidden.insert(0, last.title)
+    if _needed(shown, texts) > width:
+        return above + "\n".join(_facts(columns, row, width) for row in texts)
+    note = f"no room for {', '.join(hidden)}: a wider terminal, JSON or CSV has them"
+    return above + _render(shown, texts, True, color) + (_wrap(note, width) if hidden else "")
+
+
+def _empty(table: Table) -> set[str]:
+    """Columns that say nothing; where an analysis says nothing at all, its main ones stay and show that."""
+    empty = {column.name for column in table.columns if all(row[column.name] is None for row in table.rows)}
+    own = {column.name for column in table.columns if column.name not in BASE_NAMES}
+    if own <= empty:
+        empty -= {column.name for column in table.columns if column.name in own and column.shown == "always"}
+    return empty
+
+
+def _is_equal(column: Column, rows: Sequence[Row]) -> bool:
+    """Whether a column says the same in all rows; ids and measured values always stand in the table."""
+    if column.name == "id" or column.unit is not None:
+        return False
+    return all(row[column.name] == rows[0][column.name] for row in rows)
+
+
+def _facts(columns: Sequence[Column], texts: Mapping[str, str], width: int) -> str:
+    """``title: value`` of every column that has one, wrapped between facts and not inside of them."""
+    facts = [f"{' '.join(_heading(column))}: {texts[column.name]}" for column in columns if texts[column.name] != "-"]
+    return _wrap(", ".join(fact.replace(" ", "\0") for fact in facts), width).replace("\0", " ")
+
+
+def _wrap(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def _heading(column: Column) -> list[str]:
+    """The words of a column's heading, which stand below each other."""
+    words = column.title.split()
+    return [*words, _TEXT_UNITS.get(column.unit, column.unit)] if column.unit else words
+
+
+def _needed(columns: Sequence[Column], texts: Sequence[Mapping[str, str]]) -> int:
+    """Width of a table in characters."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(text) for text in (*_heading(column), *(row[column.name] for row in texts))) for column in columns
+    ]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _render(columns: Sequence[Column], texts: Sequence[Mapping[str, str]], header: bool, color: bool) -> str:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    # The box draws one character between columns; the other one of the gap is padding.
+    grid = RichTable(box=SIMPLE_HEAD, show_header=header, show_edge=False, pad_edge=False, padding=(0, 0, 0, _GAP - 1))
+    for column in columns:
+        numeric = column.unit is not None or all(_is_number(row[column.name]) for row in texts)
+        grid.add_column(
+            Text("\n".join(_heading(column))),
+            justify="right" if numeric else "left",
+            vertical="bottom",
+            no_wrap=True,
+        )
+    for row in texts:
+        grid.add_row(*(Text(row[column.name], style=_STYLES.get(row[column.name], "")) for column in columns))
+    out = io.StringIO()
+    Console(
+        file=out,
+        width=_UNLIMITED,
+        height=25,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+        _environ={},
+    ).print(grid, no_wrap=True, crop=False)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.isdecimal()
+
+
+def _texts(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Every cell for people."""
+    digits = _id_digits(rows)
+    texts = [{column.name: _text(column, row[column.name]) for column in columns} for row in rows]
+    for row in texts:
+        row["id"] = row["id"][:digits]
+    return texts
+
+
+def _id_digits(rows: Sequence[Row]) -> int:
+    """How many digits of an id tell it from the others; commands take such a prefix."""
+    ids = {str(row["id"]) for row in rows}
+    digits = _ID_DIGITS
+    while len({value[:digits] for value in ids}) < len(ids):
+        digits += 1
+    return digits
+
+
+def _text(column: Column, cell: Cell) -> str:
+    match cell:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if cell else "no"
+        case datetime():
+            return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        case int() | float():
+            return _number(cell, column.unit)
+    # A record may come from anywhere: what it says must not steer the terminal.
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(cell))
+
+
+def _number(value: float, unit: str | None) -> str:
+    """Percent, MiB, a whole number, or four significant digits (never fewer than the whole part)."""
+    if not math.isfinite(value):
+        return "-"
+    if unit == "fraction":
+        return f"{100 * value:.2f}"
+    if unit == "B":
+        return f"{value / 2**20:.1f}"
+    if isinstance(value, int) or value == 0:
+        return str(int(value))
+    decimals = 3 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(decimals, 0), 6)}f}"
