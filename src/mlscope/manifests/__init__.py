@@ -1,1 +1,69 @@
-"""What is evaluated: model, dataset and framework manifests."""
+"""What is evaluated: manifests of models, data sets and frameworks, in YAML.
+
+Own dialect and the original MLModelScope dialect are read; every fault is reported with file, line and column.
+"""
+
+from mlscope.manifests._check import check
+from mlscope.manifests._constraint import Constraint, same_version
+from mlscope.manifests._fields import Asset
+from mlscope.manifests._finding import BrokenManifest, Finding
+from mlscope.manifests._model import (
+    Framework,
+    Hooks,
+    InputSpec,
+    Limits,
+    ModelManifest,
+    OutputSpec,
+    ReferenceAccuracy,
+    Weights,
+)
+from mlscope.manifests._others import DatasetManifest, FrameworkManifest
+from mlscope.manifests._reference import json_schemas, manifest_reference
+from mlscope.manifests._registry import (
+    Found,
+    list_datasets,
+    list_frameworks,
+    list_models,
+    load_dataset,
+    load_framework,
+    load_model,
+)
+from mlscope.manifests._skeleton import skeleton_model
+from mlscope.manifests._steps import CropStep, DecodeStep, NormalizeStep, QuantizeStep, ResizeStep, Step
+from mlscope.manifests._write import convert
+
+__all__ = [
+    "Asset",
+    "BrokenManifest",
+    "Constraint",
+    "CropStep",
+    "DatasetManifest",
+    "DecodeStep",
+    "Finding",
+    "Found",
+    "Framework",
+    "FrameworkManifest",
+    "Hooks",
+    "InputSpec",
+    "Limits",
+    "ModelManifest",
+    "NormalizeStep",
+    "OutputSpec",
+    "QuantizeStep",
+    "ReferenceAccuracy",
+    "ResizeStep",
+    "Step",
+    "Weights",
+    "check",
+    "convert",
+    "json_schemas",
+    "list_datasets",
+    "list_frameworks",
+    "list_models",
+    "load_dataset",
+    "load_framework",
+    "load_model",
+    "manifest_reference",
+    "same_version",
+    "skeleton_model",
+]

@@ -1,0 +1,146 @@
+"""Manifests by name (the built-in ones) or by path."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from packaging.version import InvalidVersion, Version
+
+from mlscope.errors import ManifestError
+from mlscope.manifests._constraint import same_version
+from mlscope.manifests._finding import BrokenManifest
+from mlscope.manifests._load import BUILTIN, Dialect, Loaded, frameworks, load_file, one_framework
+from mlscope.manifests._model import ModelManifest
+from mlscope.manifests._others import DatasetManifest, FrameworkManifest
+from mlscope.manifests._suggest import did_you_mean
+
+__all__ = [
+    "Found",
+    "list_datasets",
+    "list_frameworks",
+    "list_models",
+    "load_dataset",
+    "load_framework",
+    "load_model",
+]
+
+ManifestT = TypeVar("ManifestT", ModelManifest, DatasetManifest, FrameworkManifest)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found(Generic[ManifestT]):
+    """A manifest and where it was found."""
+
+    manifest: ManifestT
+    path: Path
+    """Its file; relative ``file:`` sources and folders count from here."""
+    sha256: str
+    """Of the file's bytes."""
+    dialect: Dialect
+    warnings: tuple[str, ...] = ()
+    """Assumptions and doubts, each with file, line and column."""
+
+
+def load_model(ref: str, version: str | None = None) -> Found[ModelManifest]:
+    """A model manifest.
+
+    Args:
+        ref: Name of a built-in model, or a path (ends in ``.yml`` or ``.yaml``, or exists).
+        version: Only this version (1.0 and 1.0.0 are the same); None: the newest.
+
+    Raises:
+        ManifestError: There is no such model or version, or its manifest is broken.
+    """
+    return _choose("model", _candidates(ref, "models", ModelManifest), ref, version)
+
+
+def load_dataset(ref: str, version: str | None = None) -> Found[DatasetManifest]:
+    """A dataset manifest; arguments and errors as for :func:`load_model`."""
+    return _choose("data set", _candidates(ref, "datasets", DatasetManifest), ref, version)
+
+
+def load_framework(name: str) -> Found[FrameworkManifest]:
+    """A built-in framework by name or alias, upper and lower case alike.
+
+    Raises:
+        StackError: There is no such framework.
+    """
+    loaded = one_framework(name)
+    return Found(loaded.manifest, loaded.document.path, loaded.document.sha256, "mlscope")
+
+
+def list_models() -> list[Found[ModelManifest]]:
+    """The built-in models that are not hidden, by name."""
+    return [found for found in _builtin("models", ModelManifest) if not found.manifest.hidden]
+
+
+def list_datasets() -> list[Found[DatasetManifest]]:
+    """The built-in data sets, by name."""
+    return list(_builtin("datasets", DatasetManifest))
+
+
+def list_frameworks() -> list[Found[FrameworkManifest]]:
+    """The built-in frameworks, by name."""
+    return [load_framework(name) for name in frameworks()]
+
+
+def _candidates(ref: str, folder: str, cls: type[ManifestT]) -> list[Found[ManifestT]]:
+    """The manifest of a path, or the built-in ones of a name (one a version)."""
+    builtin = _builtin(folder, cls)
+    named = [found for found in builtin if found.manifest.name == ref]
+    if named:
+        return named
+    path = Path(ref)
+    if path.suffix in (".yml", ".yaml") or path.is_file():
+        return [_found(load_file(path), cls)]
+    names = sorted({found.manifest.name for found in builtin})
+    kind = "model" if cls is ModelManifest else "data set"
+    raise ManifestError(
+        f"unknown {kind} '{ref}'{did_you_mean(ref, names)}",
+        hint=f"give a manifest's path or one of: {', '.join(names)}",
+    )
+
+
+def _choose(kind: str, found: list[Found[ManifestT]], ref: str, version: str | None) -> Found[ManifestT]:
+    if version is not None:
+        matching = [item for item in found if same_version(_version(item), version)]
+        if not matching:
+            known = ", ".join(_version(item) for item in found)
+            raise ManifestError(f"{kind} '{ref}' has no version {version}", hint=f"it has: {known}")
+        found = matching
+    return max(found, key=_newness)
+
+
+def _version(found: Found[ManifestT]) -> str:
+    manifest = found.manifest
+    return "" if isinstance(manifest, FrameworkManifest) else manifest.version
+
+
+def _newness(found: Found[ManifestT]) -> tuple[bool, Version | str]:
+    try:
+        return True, Version(_version(found))
+    except InvalidVersion:
+        return False, _version(found)
+
+
+@functools.cache
+def _builtin(folder: str, cls: type[ManifestT]) -> tuple[Found[ManifestT], ...]:
+    paths = sorted((BUILTIN / folder).glob("*.yml"))
+    found = [_found(load_file(path), cls) for path in paths]
+    return tuple(sorted(found, key=lambda item: item.manifest.name.lower()))
+
+
+def _found(loaded: Loaded, cls: type[ManifestT]) -> Found[ManifestT]:
+    if not isinstance(loaded.manifest, cls):
+        message = f"this is not the schema that is wanted here ({cls.SCHEMA})"
+        raise BrokenManifest([loaded.document.finding(("schema",), message)])
+    return Found(
+        loaded.manifest,
+        loaded.document.path,
+        loaded.document.sha256,
+        loaded.dialect,
+        tuple(f"{finding.where}: {finding.message}" for finding in loaded.warnings),
+    )

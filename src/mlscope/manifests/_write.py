@@ -1,0 +1,58 @@
+"""Manifests written as own-dialect YAML."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from mlscope.manifests._load import load_file
+
+__all__ = ["convert"]
+
+
+def convert(path: Path | str) -> str:
+    """A manifest of either dialect as own-dialect YAML, without the keys that have their default.
+
+    It loads back to an equal manifest. Relative ``file:`` sources stay as they are, so the text belongs into the
+    same folder.
+
+    Raises:
+        BrokenManifest: The manifest has faults.
+    """
+    manifest = load_file(Path(path)).manifest
+    values = manifest.model_dump(mode="json", exclude_defaults=True)
+    return _dump({"schema": manifest.SCHEMA, **values})
+
+
+def _dump(values: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 110
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(_styled(values), stream)
+    return stream.getvalue()
+
+
+def _styled(value: Any) -> Any:
+    """Short lists and small mappings in one line, long texts as blocks."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+    if isinstance(value, dict):
+        mapping = CommentedMap((key, _styled(item)) for key, item in value.items())
+        if "op" in value:
+            mapping.fa.set_flow_style()
+        return mapping
+    if isinstance(value, list):
+        sequence = CommentedSeq(_styled(item) for item in value)
+        if not any(isinstance(item, dict | list | str) for item in value):
+            sequence.fa.set_flow_style()
+        return sequence
+    if isinstance(value, str) and "\n" in value:
+        block = value.isprintable() or all(line.isprintable() for line in value.split("\n"))
+        trailing = any(line != line.rstrip() for line in value.split("\n"))
+        return LiteralScalarString(value) if block and not trailing else DoubleQuotedScalarString(value)
+    return value
