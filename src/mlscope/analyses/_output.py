@@ -38,6 +38,13 @@ def write_output(
     """
     if append and overwrite:
         raise UsageError("--append and --overwrite exclude each other", hint="give one of them")
+    try:
+        return _write(text_by_format, path, append, overwrite)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(path), hint="name another file") from error
+
+
+def _write(text_by_format: Mapping[str, str], path: Path, append: bool, overwrite: bool) -> list[Path]:
     contents = {}
     for form, text in text_by_format.items():
         target = _target(path, form, several=len(text_by_format) > 1)
@@ -52,15 +59,21 @@ def write_output(
 
 
 def _target(path: Path, form: str, several: bool) -> Path:
-    if path.is_dir():
-        raise UsageError("is a folder", where=str(path), hint="name a file")
+    _refuse_folder(path)
     special = path.exists() and not path.is_file()
     if special and several:
         raise UsageError("can take one format only", where=str(path), hint="give one format")
     if special or (path.suffix and not several):
         return path
     stem = path.with_suffix("") if path.suffix in SUFFIXES.values() else path
-    return stem.with_name(stem.name + SUFFIXES[form])
+    target = stem.with_name(stem.name + SUFFIXES[form])
+    _refuse_folder(target)
+    return target
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError("is a folder", where=str(path), hint="name a file")
 
 
 def _content(target: Path, form: str, text: str, append: bool, overwrite: bool) -> str:
