@@ -15,6 +15,8 @@ import onnxruntime
 import pytest
 import sklearn.datasets
 
+from mlscope.manifests import load_dataset, load_model
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUILTIN = CHECKOUT / "src/mlscope/manifests/builtin"
 MODEL = BUILTIN / "models/digits_cnn.onnx"
@@ -114,6 +116,15 @@ def test_manifest_and_provenance_name_the_committed_bytes() -> None:
     assert provenance["onnx_sha256"] == digest
     assert provenance["split"] == {"train": 1297, "held_out": 500, "stratified": True}
     assert f"top1: {provenance['accuracy']['held_out_top1']}" in manifest
+
+
+def test_manifests_are_found_by_name_and_agree_with_each_other() -> None:
+    model, dataset = load_model("Digits_CNN"), load_dataset("digits")
+    assert model.warnings == dataset.warnings == ()
+    assert model.manifest.reference_accuracy is not None
+    assert model.manifest.reference_accuracy.dataset == dataset.manifest.name
+    assert model.manifest.outputs[0].classes == dataset.manifest.classes == 10
+    assert dataset.manifest.license == "CC-BY-4.0"
 
 
 def test_script_makes_the_same_bytes_twice_and_the_committed_pictures(tmp_path: Path) -> None:
