@@ -188,6 +188,8 @@ class Record(Frozen):
     """Most telling first: per query, then per sample."""
     loadgen: LoadGenResult | None = None
     timings: Timings
+    effective: dict[str, Any] = {}
+    """Settings of the framework as it reports them."""
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     files: tuple[FileEntry, ...] = ()
