@@ -83,7 +83,10 @@ def test_latency_gives_a_row_for_each_distribution_in_milliseconds() -> None:
     assert low < 9.9 < high
     assert row["p99_99_high_ms"] is None
     assert row["throughput_samples_per_s"] == pytest.approx(199.8, abs=0.1)
-    assert row["throughput_high_samples_per_s"] is None
+    slow, fast = row["throughput_low_samples_per_s"], row["throughput_high_samples_per_s"]
+    assert isinstance(slow, float)
+    assert isinstance(fast, float)
+    assert slow < 199.8 < fast
 
 
 def test_latency_of_an_invalid_loadgen_result_says_so() -> None:

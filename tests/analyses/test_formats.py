@@ -151,6 +151,12 @@ def test_ids_are_shown_as_long_as_it_takes_to_tell_them_apart() -> None:
     assert "0199abcd000170009" in text
 
 
+def test_a_table_without_ids_is_shown_too() -> None:
+    plain = Table("models", (Column("name", "name"),), [{"name": "Digits_CNN"}, {"name": "MobileNet"}])
+    assert to_text(plain, header=False, width=80).splitlines() == ["Digits_CNN", "MobileNet"]
+    assert to_text(plain, width=80).splitlines()[-2:] == ["Digits_CNN", "MobileNet"]
+
+
 def test_no_records_say_so() -> None:
     assert to_text(run("latency", [])) == "no evaluations\n"
 

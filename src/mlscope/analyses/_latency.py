@@ -82,7 +82,8 @@ def latency_result(
     of: Of,
     clock: Literal["issued", "scheduled"],
     failed: int,
-    throughput: stats.ThroughputStats,
+    completions_ns: np.ndarray[Any, np.dtype[Any]],
+    begin_ns: int,
 ) -> LatencyResult | None:
     """Summarise latencies.
 
@@ -90,15 +91,20 @@ def latency_result(
         latencies_ns: Shape [n], of the requests that were answered, warm-up left out.
         of: What one latency belongs to.
         clock: What the latencies count from.
-        failed: Requests without an answer.
-        throughput: Of the samples, whatever `of` is.
+        failed: Requests without an answer, counted in the same unit as the latencies.
+        completions_ns: Shape [samples], when each answered sample was done, whatever `of` is.
+        begin_ns: When the first request was issued.
 
     Returns:
         The result, or None when nothing was answered.
+
+    Raises:
+        ValueError: The completions do not lie after `begin_ns`.
     """
     if len(latencies_ns) == 0:
         return None
     summary = stats.summarise_latency(latencies_ns)
+    throughput = stats.throughput_interval(completions_ns, begin_ns)
     return LatencyResult(
         of=of,
         clock=clock,
@@ -140,7 +146,6 @@ def latency_results(rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of])
         return ()
     scheduled = bool((field["scheduled_ns"] >= 0).all())
     begin, end = field["scheduled_ns" if scheduled else "issued_ns"], field["end_ns"]
-    throughput = stats.throughput_interval(end[~failed], int(field["issued_ns"].min()))
     results = []
     for what in of:
         if what == "sample":
@@ -153,7 +158,8 @@ def latency_results(rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of])
                 of=what,
                 clock="scheduled" if scheduled else "issued",
                 failed=int(lost.sum()),
-                throughput=throughput,
+                completions_ns=end[~failed],
+                begin_ns=int(field["issued_ns"].min()),
             )
         )
     return tuple(result for result in results if result is not None)

@@ -148,13 +148,14 @@ def _texts(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, str
     digits = _id_digits(rows)
     texts = [{column.name: _text(column, row[column.name]) for column in columns} for row in rows]
     for row in texts:
-        row["id"] = row["id"][:digits]
+        if "id" in row:
+            row["id"] = row["id"][:digits]
     return texts
 
 
 def _id_digits(rows: Sequence[Row]) -> int:
     """How many digits of an id tell it from the others; commands take such a prefix."""
-    ids = {str(row["id"]) for row in rows}
+    ids = {str(row.get("id")) for row in rows}
     digits = _ID_DIGITS
     while len({value[:digits] for value in ids}) < len(ids):
         digits += 1
