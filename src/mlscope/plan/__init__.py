@@ -10,8 +10,10 @@ from mlscope.plan._plan import (
     WeightsChoice,
 )
 from mlscope.plan._request import LoadRequest, Request
+from mlscope.plan._settings import SETTINGS, Setting, load_settings, settings_reference
 
 __all__ = [
+    "SETTINGS",
     "DatasetChoice",
     "ExecutionChoice",
     "FrameworkChoice",
@@ -20,5 +22,8 @@ __all__ = [
     "ModelChoice",
     "Plan",
     "Request",
+    "Setting",
     "WeightsChoice",
+    "load_settings",
+    "settings_reference",
 ]

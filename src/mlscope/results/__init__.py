@@ -28,7 +28,7 @@ from mlscope.results._tables import (
     write_predictions,
     write_spans,
 )
-from mlscope.results.store import Filter, Store, open_store, publish, rebuild, remove_run, run_folder
+from mlscope.results.store import Filter, Store, open_store, parse_address, publish, rebuild, remove_run, run_folder
 
 __all__ = [
     "AccuracyResult",
@@ -50,6 +50,7 @@ __all__ = [
     "annotations",
     "new_id",
     "open_store",
+    "parse_address",
     "parse_record",
     "publish",
     "read_predictions",

@@ -79,7 +79,7 @@ def _carry_out(command: Message, model: Model, commands: IO[bytes], answers: IO[
     if isinstance(command, LoadTest):
         from mlscope.worker.load import loadgen
 
-        return loadgen.run(command, model, answers)
+        return loadgen.run(command, model, commands, answers)
     if isinstance(command, Quit):
         model.close()
         return Ready(peak_rss_bytes())

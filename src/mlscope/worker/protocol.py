@@ -35,6 +35,8 @@ __all__ = [
     "Tensor",
     "TestDone",
     "TraceLevel",
+    "decode",
+    "encode",
     "read_message",
     "write_message",
 ]
@@ -234,10 +236,15 @@ _TYPES: dict[str, type[Any]] = {
 
 def write_message(pipe: IO[bytes], message: Message) -> None:
     """Send one message and flush."""
+    pipe.write(encode(message))
+    pipe.flush()
+
+
+def encode(message: Message) -> bytes:
+    """One message as a line."""
     fields = dataclasses.asdict(message)
     fields["type"] = type(message).__name__
-    pipe.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
-    pipe.flush()
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def read_message(pipe: IO[bytes]) -> Message | None:
@@ -247,8 +254,15 @@ def read_message(pipe: IO[bytes]) -> Message | None:
         ValueError: The line is no message of this protocol.
     """
     line = pipe.readline()
-    if not line.endswith(b"\n"):
-        return None
+    return decode(line) if line.endswith(b"\n") else None
+
+
+def decode(line: bytes) -> Message:
+    """The message of a line.
+
+    Raises:
+        ValueError: The line is no message of this protocol.
+    """
     fields = json.loads(line)
     kind = _TYPES.get(fields.pop("type", ""))
     if kind is None:

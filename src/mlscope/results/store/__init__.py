@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mlscope.results.store._address import parse_address
 from mlscope.results.store._protocol import Filter, Store
 
-__all__ = ["Filter", "Store", "open_store", "publish", "rebuild", "remove_run", "run_folder"]
+__all__ = ["Filter", "Store", "open_store", "parse_address", "publish", "rebuild", "remove_run", "run_folder"]
 
 
 def open_store(

@@ -53,6 +53,9 @@ class _LiteRT:
             for name, item in zip(self._inputs, details)
         ]
         effective = {"threads": command.threads, "xnnpack": options["xnnpack"], "rows_per_call": self._rows}
+        effective["output_quantization"] = [
+            [float(value) for value in item["quantization"]] for item in self._interpreter.get_output_details()
+        ]
         outputs = [
             Tensor(str(item["name"]), np.dtype(item["dtype"]).name, tuple(map(int, item["shape"])))
             for item in self._interpreter.get_output_details()

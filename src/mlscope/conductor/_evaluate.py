@@ -1,0 +1,272 @@
+"""An evaluation from request to sealed, indexed and published record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mlscope._files import write_atomic
+from mlscope._home import runs_dir
+from mlscope.conductor import _loadtest, _predict
+from mlscope.conductor._bare import is_bare, prepare_bare
+from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
+from mlscope.conductor._prepare import Prepared, prepare
+from mlscope.conductor._run import Run
+from mlscope.errors import Interrupted, MlscopeError, ResourceError, UsageError
+from mlscope.plan import Request
+from mlscope.results import (
+    Failure,
+    Record,
+    RunFolder,
+    Span,
+    System,
+    Timings,
+    abandoned,
+    open_store,
+    publish,
+    seal_samples,
+    write_spans,
+)
+from mlscope.stacks import describe_machine
+from mlscope.worker.protocol import Tensor, TraceLevel
+
+__all__ = ["evaluate", "recover"]
+
+_DRAFT = "draft.json"
+
+
+def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome]:
+    """Run an evaluation, as often as its repetitions say; each one is a record of its own.
+
+    Args:
+        request: What to run.
+        observer: Hears how it goes.
+
+    Returns:
+        One outcome a repetition. An evaluation that failed or was interrupted on the way is an outcome too: its
+        record holds what was measured, ``error`` why it stopped, and no further repetitions were begun.
+
+    Raises:
+        MlscopeError: What is wrong before anything was measured; nothing was recorded.
+    """
+    hears = observer or SilentObserver()
+    recover(hears)
+    if request.publish and request.database_address is None:
+        raise UsageError("--publish needs a database", hint="give --database-address sqlite:///FILE or postgresql://…")
+    if request.publish:
+        _check_address(request)
+    inputs: list[Tensor] | None = None
+    if request.load is not None and is_bare(request.model_name):
+        prepared, inputs = prepare_bare(request, hears)
+    else:
+        prepared = prepare(request, hears)
+    system = System(**describe_machine())
+    outcomes: list[Outcome] = []
+    for repetition in range(1, request.repetitions + 1):
+        outcomes.append(_once(prepared, inputs, repetition, system, hears))
+        if outcomes[-1].error is not None:
+            break
+    return outcomes
+
+
+def _check_address(request: Request) -> None:
+    """A misspelt address is found before the evaluation, not after it."""
+    from mlscope.results import parse_address
+
+    parse_address(str(request.database_address), name=request.database_name, secret=request.secret)
+
+
+def _once(
+    prepared: Prepared, inputs: Sequence[Tensor] | None, repetition: int, system: System, observer: Observer
+) -> Outcome:
+    run = Run(prepared, repetition, system, observer)
+    error: MlscopeError | None = None
+    _write_draft(run)
+    try:
+        with _terminate_like_interrupt():
+            if prepared.plan.load is not None:
+                _loadtest.measure(run, inputs)
+            else:
+                _predict.measure(run)
+    except KeyboardInterrupt:
+        error = Interrupted("interrupted; what was measured until then is kept")
+    except MlscopeError as problem:
+        error = problem
+    except OSError as problem:
+        error = ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
+    finally:
+        run.stop()
+    return _finish(run, error)
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run like Ctrl-C: what was measured is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _finish(run: Run, error: MlscopeError | None) -> Outcome:
+    """Seal, index and publish."""
+    run.observer.stage("record")
+    if run.level > TraceLevel.NO_TRACE:
+        end = time.perf_counter_ns()
+        root = Span(
+            f"{1:016x}", None, run.prepared.plan.command, int(TraceLevel.APPLICATION_TRACE), run.begin_ns, end, {}
+        )
+        write_spans(run.path / "spans.parquet", [root, *run.spans])
+    record = _record(run, error)
+    (run.path / _DRAFT).unlink(missing_ok=True)
+    found = run.found
+    if not run.kept:
+        run.discard()
+        return Outcome(record, None, error, None, found.loadgen_summary, found.predictions)
+    record, folder = run.folder.seal(record)
+    open_store(create=True).put(record, folder, blobs=())
+    publish_error = _publish(run, record, folder)
+    return Outcome(record, folder, error, publish_error, found.loadgen_summary, found.predictions)
+
+
+def _publish(run: Run, record: Record, folder: Path) -> MlscopeError | None:
+    request = run.prepared.request
+    if not request.publish:
+        return None
+    run.observer.stage("publish")
+    try:
+        publish(
+            folder,
+            str(request.database_address),
+            name=request.database_name,
+            secret=request.secret,
+            predictions=request.publish_predictions,
+        )
+    except MlscopeError as error:
+        return error
+    return None
+
+
+def _record(run: Run, error: MlscopeError | None) -> Record:
+    plan, request, found = run.prepared.plan, run.prepared.request, run.found
+    status = "complete" if error is None else "interrupted" if isinstance(error, Interrupted) else "failed"
+    return Record(
+        id=run.id,
+        status=status,
+        created_at=run.created_at,
+        command=plan.command,
+        plan_id=plan.plan_id,
+        experiment=request.experiment,
+        tags=request.tags,
+        repetition=run.repetition,
+        model_name=plan.model.name,
+        model_version=plan.model.version,
+        dataset_name=plan.dataset.name if plan.dataset else None,
+        framework_name=plan.framework.name,
+        framework_version=plan.framework.version,
+        batch_size=plan.execution.batch_size,
+        using_gpu=plan.execution.device == "gpu",
+        trace_level=plan.execution.trace_level,
+        scenario=plan.load.scenario if plan.load else None,
+        mode=plan.load.mode if plan.load else None,
+        system=run.system,
+        lock_sha256=run.prepared.stack.lock_sha256,
+        mlscope_version=metadata.version("mlscope"),
+        accuracy=found.accuracy,
+        latency=found.latency,
+        loadgen=found.loadgen,
+        timings=Timings(
+            total_ns=time.perf_counter_ns() - run.begin_ns,
+            load_ns=found.load_ns,
+            first_inference_ns=found.first_inference_ns,
+            preprocess_mean_ns=found.preprocess_mean_ns,
+            inference_ns=found.inference_ns,
+            postprocess_ns=found.postprocess_ns,
+            wait_share=found.wait_share,
+            peak_memory_bytes=found.peak_memory_bytes,
+        ),
+        effective=found.effective,
+        failure=_failure(error),
+        warnings=tuple(run.warnings),
+    )
+
+
+def _failure(error: MlscopeError | None) -> Failure | None:
+    return Failure(kind=type(error).__name__, message=str(error), exit_code=error.exit_code) if error else None
+
+
+def _write_draft(run: Run) -> None:
+    """What is known now, for :func:`recover` when this process does not live to say more."""
+    killed = MlscopeError("the command was killed before it could finish")
+    draft = _record(run, killed)
+    notes = {"scratch": str(run.scratch), "pid": os.getpid()}
+    write_atomic(run.path / _DRAFT, json.dumps({"record": draft.model_dump(mode="json"), **notes}))
+
+
+def recover(observer: Observer | None = None) -> list[Record]:
+    """Seal the runs of commands that were killed, with what was measured until then.
+
+    Returns:
+        Their records.
+    """
+    hears = observer or SilentObserver()
+    records = []
+    for path in abandoned(runs_dir()):
+        folder = RunFolder.adopt(path)
+        if folder is None:
+            continue
+        record = _salvage(folder, path)
+        if record is not None:
+            hears.warn(f"run {record.id} was killed at {_local(record.created_at)}; what it had measured is kept")
+            records.append(record)
+    return records
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _salvage(folder: RunFolder, path: Path) -> Record | None:
+    """Seal one abandoned folder; a folder in which nothing was begun is removed."""
+    draft_file = path / _DRAFT
+    if not draft_file.is_file():
+        folder.discard()
+        return None
+    draft: dict[str, Any] = json.loads(draft_file.read_text(encoding="utf-8"))
+    scratch = Path(draft["scratch"])
+    if scratch.name == f"mlscope-{folder.record_id}":
+        shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(path / "scratch", ignore_errors=True)
+    raws = sorted(path.glob("samples*.bin"))
+    if raws:
+        joined = path / "joined.bin"
+        with joined.open("wb") as out:
+            for raw in raws:
+                with raw.open("rb") as part:
+                    shutil.copyfileobj(part, out)
+        seal_samples(joined, {}, path / "samples.parquet")
+        for raw in [*raws, joined]:
+            raw.unlink()
+    draft_file.unlink()
+    record, sealed = folder.seal(Record.model_validate(draft["record"]))
+    open_store(create=True).put(record, sealed, blobs=())
+    return record

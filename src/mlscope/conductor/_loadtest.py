@@ -1,0 +1,272 @@
+"""``mlscope benchmark``: one LoadGen test on tensors that were made beforehand."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlscope.analyses import accuracy_result, latency_results
+from mlscope.conductor._answers import output_position, read_answers
+from mlscope.conductor._logs import accuracy_log, read_summary, scheduled_latencies
+from mlscope.conductor._predict import loader_setup, output_files, wanted_input
+from mlscope.conductor._run import Run, mean_ns
+from mlscope.conductor._worker import Worker
+from mlscope.errors import DataError, WorkerError
+from mlscope.loader import Dataset, LoaderPool
+from mlscope.plan import LoadChoice
+from mlscope.results import seal_samples
+from mlscope.worker.protocol import (
+    FLAG_VALID,
+    FLAG_WARMUP,
+    SAMPLE_FIELDS,
+    Loaded,
+    LoadTest,
+    Tensor,
+    TestDone,
+    TraceLevel,
+)
+
+__all__ = ["measure"]
+
+Array = np.ndarray[Any, Any]
+_MOST_SPANS = 100_000
+_COLUMN = {name: number for number, name in enumerate(SAMPLE_FIELDS)}
+
+
+def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
+    """Run the test; what is found goes to ``run.found`` even when something fails on the way.
+
+    Args:
+        run: The run.
+        inputs: The inputs of a model without a manifest.
+
+    Raises:
+        MlscopeError: The model, the data or the worker failed.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    load = run.prepared.plan.load
+    assert load is not None
+    run.observer.stage("load the model")
+    worker, loaded = run.start_worker(list(inputs) if inputs else [wanted_input(run)])
+    run.found.effective["output_position"] = output_position(run, loaded)
+    files = _random_inputs(run, loaded, load) if run.prepared.dataset is None else _pictures(run, loaded)
+    outputs = output_files(run, loaded, load.sample_count) if load.mode == "AccuracyOnly" else []
+    (run.path / "loadgen").mkdir()
+    done = None
+    command = _command(run, loaded, files, outputs)
+    try:
+        done = _test(run, worker, command)
+        worker.quit()
+        run.found.peak_memory_bytes = worker.peak_rss_bytes
+        run.found.loadgen, run.found.loadgen_summary = read_summary(
+            Path(command.outdir), load.scenario, load.mode, done
+        )
+    finally:
+        _gather(run, command, done)
+
+
+def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[Path]) -> LoadTest:
+    load = run.prepared.plan.load
+    assert load is not None
+
+    def conf(name: str, text: str | None) -> str | None:
+        return str(run.path / "conf" / f"{name}.conf") if text is not None else None
+
+    classes = run.prepared.manifest is not None and run.prepared.output.type == "classification"
+    return LoadTest(
+        scenario=load.scenario,
+        mode=load.mode,
+        settings=load.settings,
+        outdir=str(run.path / "loadgen"),
+        model_key=load.model_key,
+        inputs=[str(path) for path in files],
+        sample_count=load.sample_count,
+        performance_count=load.performance_count,
+        samples=str(run.path / "samples.bin"),
+        outputs=[str(path) for path in outputs],
+        output=output_position(run, loaded),
+        label_offset=run.prepared.output.offset,
+        answer="label" if classes else "none",
+        warmup=max(run.prepared.plan.execution.warmup, 3),
+        mlperf_conf=conf("mlperf", load.mlperf_conf),
+        user_conf=conf("user", load.user_conf),
+        audit_conf=conf("audit", load.audit_conf),
+        trace=load.scenario == "Server" and load.mode != "AccuracyOnly",
+    )
+
+
+def _test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
+    """Run the test and show the time that goes by; nothing else wakes this process meanwhile."""
+    seconds = int(command.settings.get("min_duration_ms", 10_000)) // 1000
+    timed = command.mode != "AccuracyOnly"
+    run.observer.stage(f"{command.scenario} {command.mode}", seconds if timed else None)
+    begin = time.perf_counter_ns()
+    worker.send(command)
+    with selectors.DefaultSelector() as selector:
+        selector.register(worker.channel, selectors.EVENT_READ)
+        while True:
+            if not selector.select(timeout=1.0):
+                run.observer.advance(int((time.perf_counter_ns() - begin) / 1e9))
+                continue
+            for message in worker.receive():
+                if isinstance(message, TestDone):
+                    run.span("loadgen_test", TraceLevel.APPLICATION_TRACE, message.start_ns, message.end_ns)
+                    return message
+                raise WorkerError(f"the worker answered {type(message).__name__} to LoadTest")
+
+
+def _random_inputs(run: Run, loaded: Loaded, load: LoadChoice) -> list[Path]:
+    """Seeded random samples, one file an input: normal numbers, bytes, or 0 and 1 for other whole numbers."""
+    random = np.random.default_rng(run.prepared.plan.execution.seed)
+    paths = []
+    for number, tensor in enumerate(loaded.inputs):
+        dtype = np.dtype(tensor.element_type)
+        shape = tuple(tensor.shape[1:])
+        row_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        path = run.scratch_file(f"input-{number}", load.sample_count * max(row_bytes, 1))
+        values = np.memmap(path, dtype, "r+", shape=(load.sample_count, *shape))
+        for row in range(load.sample_count):
+            values[row] = _random(random, dtype, shape)
+        values.flush()
+        paths.append(path)
+    return paths
+
+
+def _random(random: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    if dtype.kind == "f":
+        return random.standard_normal(shape, np.float32).astype(dtype)
+    high = 256 if dtype == np.uint8 else 2
+    return random.integers(0, high, shape).astype(dtype)
+
+
+def _pictures(run: Run, loaded: Loaded) -> list[Path]:
+    """All samples of the test as tensors in one file."""
+    dataset, load = run.prepared.dataset, run.prepared.plan.load
+    assert dataset is not None
+    assert load is not None
+    tensor = loaded.inputs[0]
+    row_bytes = int(np.prod(tensor.shape[1:], dtype=np.int64)) * np.dtype(tensor.element_type).itemsize
+    path = run.scratch_file("input-0", load.sample_count * row_bytes)
+    run.observer.stage("pre-process", load.sample_count)
+    pool = LoaderPool(
+        loader_setup(run, path, row_bytes, load.sample_count),
+        run.prepared.plan.execution.loader_processes,
+        run.path / "logs" / "loader.log",
+    )
+    run.pool = pool
+    times = _load_all(run, pool, dataset, load.sample_count)
+    run.found.preprocess_mean_ns = mean_ns(times[:, 1] - times[:, 0])
+    for row, (begin, end) in enumerate(times.tolist()):
+        run.span("preprocess_step", TraceLevel.APPLICATION_TRACE, begin, end, sample_index=row)
+    return [path]
+
+
+def _load_all(run: Run, pool: LoaderPool, dataset: Dataset, count: int) -> Array:
+    """Begin and end of the loading of each sample, shape [count, 2].
+
+    Raises:
+        DataError: A picture cannot be read; a load test needs all of them.
+    """
+    times = np.zeros((count, 2), np.int64)
+    oddities: dict[str, int] = {}
+    for row in range(count):
+        pool.load(row, [(0, row, dataset.path(row))])
+    done = 0
+    with selectors.DefaultSelector() as selector:
+        for channel in pool.channels:
+            selector.register(channel, selectors.EVENT_READ, channel)
+        while done < count:
+            for key, _ in selector.select():
+                for loaded in pool.receive(key.data):
+                    if loaded.error:
+                        raise DataError(loaded.error, where=dataset.path(loaded.row), hint="mend the file or its list")
+                    if loaded.oddity:
+                        oddities[loaded.oddity] = oddities.get(loaded.oddity, 0) + 1
+                    times[loaded.row] = loaded.begin_ns, loaded.end_ns
+                    done += 1
+            run.observer.advance(done)
+    if oddities:
+        counts = ", ".join(f"{number} {kind}" for kind, number in sorted(oddities.items()))
+        run.warn(f"pictures that are no 8-bit RGB were converted: {counts}")
+    return times
+
+
+def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
+    """Turn raw rows into what the record holds."""
+    load = run.prepared.plan.load
+    assert load is not None
+    raw, folder = Path(command.samples), Path(command.outdir)
+    outputs = [Path(path) for path in command.outputs]
+    if not raw.is_file():
+        return
+    data = np.memmap(raw, "<i8", "r+") if raw.stat().st_size >= 64 else np.zeros(0, np.int64)
+    rows = data[: len(data) // 8 * 8].reshape(-1, 8)
+    written = int(np.count_nonzero(rows[:, _COLUMN["flags"]] & FLAG_VALID))
+    rows = rows[:written]
+    if load.scenario == "Server":
+        _note_schedule(rows, scheduled_latencies(folder))
+    seal_samples(raw, {}, run.path / "samples.parquet")
+    measured = rows[(rows[:, _COLUMN["flags"]] & FLAG_WARMUP) == 0]
+    if len(measured) and load.mode != "AccuracyOnly":
+        run.found.latency = latency_results(measured, _kinds(run, load))
+        _, first = np.unique(measured[:, _COLUMN["batch"]], return_index=True)
+        run.found.inference_ns = int((measured[first, _COLUMN["end_ns"]] - measured[first, _COLUMN["start_ns"]]).sum())
+    _spans(run, rows)
+    if outputs and len(measured):
+        answered = np.zeros(load.sample_count, bool)
+        answered[measured[:, _COLUMN["sample_index"]]] = True
+        read_answers(run, outputs, answered, {})
+    if done is not None and load.mode in ("AccuracyOnly", "SubmissionRun"):
+        _check_accuracy(run, folder)
+    raw.unlink()
+
+
+def _kinds(run: Run, load: LoadChoice) -> Sequence[Any]:
+    """A query of one sample has one latency; of many samples, the query's comes first."""
+    if load.scenario in ("SingleStream", "Server"):
+        return ("query",)
+    return ("query", "sample") if load.scenario == "MultiStream" else ("sample", "batch")
+
+
+def _note_schedule(rows: Array, latencies: dict[int, int]) -> None:
+    """When each query was due: LoadGen counts a latency from there, and its trace tells the latency."""
+    query = rows[:, _COLUMN["query"]]
+    for number in range(len(rows)):
+        latency = latencies.get(int(query[number]))
+        if latency is not None:
+            rows[number, _COLUMN["scheduled_ns"]] = rows[number, _COLUMN["end_ns"]] - latency
+
+
+def _spans(run: Run, rows: Array) -> None:
+    if run.level < TraceLevel.MODEL_TRACE:
+        return
+    _, first = np.unique(rows[:, _COLUMN["batch"]], return_index=True)
+    if len(first) > _MOST_SPANS:
+        run.warn(f"the trace holds the first {_MOST_SPANS:,} of {len(first):,} calls; samples.parquet holds all")
+    for row in rows[first[:_MOST_SPANS]]:
+        begin, end = int(row[_COLUMN["start_ns"]]), int(row[_COLUMN["end_ns"]])
+        run.span("c_predict", TraceLevel.MODEL_TRACE, begin, end, query=int(row[_COLUMN["query"]]))
+
+
+def _check_accuracy(run: Run, folder: Path) -> None:
+    """The answers in LoadGen's log are the ones that count; ours must agree with them."""
+    dataset = run.prepared.dataset
+    answers = accuracy_log(folder)
+    if dataset is None or dataset.labels is None or not answers:
+        return
+    index = np.array(sorted(answers))
+    predicted = np.array([answers[i] for i in index.tolist()]).round().astype(np.int64)
+    logged = accuracy_result(predicted, np.array(dataset.labels)[index])
+    own = run.found.accuracy
+    if own is None:
+        run.found.accuracy = logged
+    elif logged is not None and (logged.top1_good, logged.evaluated) != (own.top1_good, own.evaluated):
+        run.warn(
+            f"LoadGen's accuracy log has {logged.top1_good} right answers of {logged.evaluated}, "
+            f"the stored outputs {own.top1_good} of {own.evaluated}"
+        )

@@ -1,0 +1,201 @@
+"""One repetition under way: its folder, its processes, what it has found so far."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlscope._files import explain_os_errors, write_atomic
+from mlscope._home import runs_dir
+from mlscope.conductor._outcome import Observer, Prediction
+from mlscope.conductor._prepare import Prepared
+from mlscope.conductor._worker import Worker
+from mlscope.loader import LoaderPool
+from mlscope.results import (
+    AccuracyResult,
+    LatencyResult,
+    LoadGenResult,
+    RunFolder,
+    Span,
+    System,
+    new_id,
+)
+from mlscope.worker.protocol import Load, Loaded, Tensor, TraceLevel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Found", "Run", "mean_ns"]
+
+_SHM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+@dataclasses.dataclass(slots=True)
+class Found:
+    """What was found so far; whatever is still None was not reached."""
+
+    accuracy: AccuracyResult | None = None
+    latency: tuple[LatencyResult, ...] = ()
+    loadgen: LoadGenResult | None = None
+    loadgen_summary: str | None = None
+    predictions: tuple[Prediction, ...] = ()
+    load_ns: int | None = None
+    first_inference_ns: int | None = None
+    preprocess_mean_ns: float | None = None
+    inference_ns: int | None = None
+    postprocess_ns: int | None = None
+    wait_share: float | None = None
+    peak_memory_bytes: int | None = None
+    effective: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Run:
+    """A run folder being filled.
+
+    Attributes:
+        prepared: What is run.
+        path: The folder.
+        found: What was found so far.
+        warnings: What every reader of the record must know.
+    """
+
+    def __init__(self, prepared: Prepared, repetition: int, system: System, observer: Observer) -> None:
+        self.prepared = prepared
+        self.repetition = repetition
+        self.system = system
+        self.observer = observer
+        self.found = Found()
+        self.warnings: list[str] = []
+        self.spans: list[Span] = []
+        self.created_at = datetime.now(UTC)
+        self.begin_ns = time.perf_counter_ns()
+        self.id = new_id()
+        self._kept = prepared.request.record
+        self._temporary = None if self._kept else Path(tempfile.mkdtemp(prefix="mlscope-"))
+        self.folder = RunFolder.create(self._temporary or runs_dir(), self.id)
+        self.path = self.folder.path
+        self.scratch = self._make_scratch()
+        self.workers: list[Worker] = []
+        self.pool: LoaderPool | None = None
+        self._write_inputs()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the folder will stay."""
+        return self._kept
+
+    @property
+    def level(self) -> TraceLevel:
+        """Trace level of the run."""
+        return TraceLevel[self.prepared.plan.execution.trace_level]
+
+    def _make_scratch(self) -> Path:
+        """A folder for what is needed only while measuring, in memory where there is such a file system."""
+        if _SHM.is_dir() and shutil.disk_usage(_SHM).free > 1 << 28:
+            scratch = _SHM / f"mlscope-{self.id}"
+        else:
+            scratch = self.path / "scratch"
+        with explain_os_errors(scratch):
+            scratch.mkdir()
+        return scratch
+
+    def scratch_file(self, name: str, size: int) -> Path:
+        """A file of `size` zero bytes: in memory while it takes less than half of what is free there."""
+        folder = self.scratch
+        if shutil.disk_usage(folder).free < 2 * size:
+            folder = self.path / "scratch"
+        path = folder / name
+        with explain_os_errors(path):
+            folder.mkdir(exist_ok=True)
+            with path.open("wb") as file:
+                file.truncate(size)
+        return path
+
+    def _write_inputs(self) -> None:
+        prepared = self.prepared
+        with explain_os_errors(self.path):
+            (self.path / "logs").mkdir()
+            write_atomic(self.path / "plan.json", prepared.plan.model_dump_json(indent=2) + "\n")
+            write_atomic(self.path / "system.json", self.system.model_dump_json(indent=2) + "\n")
+            write_atomic(self.path / "lock.json", json.dumps(prepared.stack.lock(), indent=2) + "\n")
+            load = prepared.plan.load
+            confs = {"mlperf": load.mlperf_conf, "user": load.user_conf, "audit": load.audit_conf} if load else {}
+            for name, text in confs.items():
+                if text is not None:
+                    write_atomic(self.path / "conf" / f"{name}.conf", text)
+
+    def warn(self, text: str) -> None:
+        """Tell the user now and the record's readers later."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.observer.warn(text)
+
+    def start_worker(self, inputs: list[Tensor]) -> tuple[Worker, Loaded]:
+        """Start one more worker and load the model in it.
+
+        Raises:
+            MlscopeError: The worker, the framework or the model will not.
+        """
+        plan, request = self.prepared.plan, self.prepared.request
+        worker = Worker(
+            self.prepared.stack.python,
+            prefix=request.worker_prefix,
+            env={**self.prepared.stack.environment(), **request.env},
+            folder=self.path,
+            log=self.path / "logs" / "worker.log",
+        )
+        self.workers.append(worker)
+        begin = time.perf_counter_ns()
+        loaded = worker.load(
+            Load(
+                predictor=plan.framework.predictor,
+                files={role: str(path.absolute()) for role, path in self.prepared.weights.items()},
+                inputs=inputs,
+                batch_size=plan.execution.batch_size,
+                threads=plan.execution.threads,
+                device=plan.execution.device,
+                trace_level=int(self.level),
+                options=plan.framework.options,
+            )
+        )
+        self.span("load_predictor", TraceLevel.APPLICATION_TRACE, begin, time.perf_counter_ns())
+        if self.found.load_ns is None:
+            self.found.load_ns = loaded.load_ns
+            self.found.first_inference_ns = loaded.first_ns
+            self.found.effective = loaded.effective
+        for warning in loaded.warnings:
+            self.warn(warning)
+        return worker, loaded
+
+    def span(self, name: str, level: TraceLevel, begin_ns: int, end_ns: int, **attributes: Any) -> None:
+        """Note a span, if the level is traced; all are children of the evaluation's root span."""
+        if level <= self.level:
+            number = f"{len(self.spans) + 2:016x}"
+            self.spans.append(Span(number, f"{1:016x}", name, int(level), begin_ns, end_ns, attributes))
+
+    def stop(self) -> None:
+        """End what is still running and remove the scratch files."""
+        for worker in self.workers:
+            if worker.channel.process.poll() is None:
+                worker.kill()
+        if self.pool is not None:
+            self.pool.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.path / "scratch", ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete everything (``--no-record``)."""
+        self.folder.discard()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def mean_ns(values: np.ndarray[Any, Any]) -> float | None:
+    """Mean, or None of nothing."""
+    return float(values.mean()) if len(values) else None

@@ -1,0 +1,142 @@
+"""Loader processes, fed ahead of the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlscope._channel import Channel
+from mlscope.errors import DataError, WorkerError
+
+__all__ = ["Loaded", "LoaderPool", "LoaderSetup"]
+
+_AHEAD = 2  # tasks that a process has been given: one in work, one waiting
+_CHUNK = 8  # rows of one task
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoaderSetup:
+    """What all loader processes of a run share."""
+
+    input: Mapping[str, Any]
+    """The manifest's input, dumped to plain data."""
+    hooks: Mapping[str, str | None]
+    """Allowed hooks only."""
+    context: Mapping[str, Any]
+    ring: Path | None = None
+    slot_bytes: int = 0
+    slots: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """One picture that is in its slot, or the reason why not. Times by ``perf_counter_ns``."""
+
+    slot: int
+    row: int
+    begin_ns: int
+    end_ns: int
+    error: str | None
+    oddity: str | None
+
+
+class LoaderPool:
+    """Hands pictures to processes; the caller selects on :meth:`channels` and collects with :meth:`receive`."""
+
+    def __init__(self, setup: LoaderSetup, processes: int, log: Path) -> None:
+        line = json.dumps(
+            {
+                "input": setup.input,
+                "hooks": dict(setup.hooks),
+                "context": setup.context,
+                **(
+                    {"ring": str(setup.ring), "slot_bytes": setup.slot_bytes, "slots": setup.slots}
+                    if setup.ring
+                    else {}
+                ),
+            }
+        ).encode()
+        command = [sys.executable, "-m", "mlscope.loader._process"]
+        self._channels: list[Channel] = []
+        self._given: dict[int, int] = {}
+        self._waiting: deque[tuple[int, list[tuple[int, int, str]]]] = deque()
+        try:
+            for _ in range(processes):
+                channel = Channel(command, log=log, env=os.environ, cwd=log.parent)
+                self._channels.append(channel)
+                self._given[channel.fileno()] = 0
+                channel.send(line + b"\n")
+            for channel in self._channels:
+                self._check_ready(channel)
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def _check_ready(channel: Channel) -> None:
+        line = channel.receive_one()
+        if line is None:
+            raise WorkerError("a loader process ended at once", where=str(channel.log), hint=channel.tail(3))
+        answer = json.loads(line)
+        if "error" in answer:
+            raise DataError(answer["error"], hint="mend the hook in the manifest")
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """The processes' channels, for a selector."""
+        return self._channels
+
+    def load(self, slot: int, items: Sequence[tuple[int, int, str]]) -> None:
+        """Ask for pictures: (place in the slot, row of the evaluation, path) each."""
+        for first in range(0, len(items), _CHUNK):
+            self._waiting.append((slot, list(items[first : first + _CHUNK])))
+        self._feed()
+
+    def _feed(self) -> None:
+        for channel in self._channels:
+            while self._waiting and self._given[channel.fileno()] < _AHEAD:
+                slot, items = self._waiting.popleft()
+                self._given[channel.fileno()] += 1
+                channel.send(json.dumps({"slot": slot, "items": items}, separators=(",", ":")).encode() + b"\n")
+
+    def receive(self, channel: Channel) -> Iterator[Loaded]:
+        """What one process has finished.
+
+        Raises:
+            WorkerError: The process is gone.
+        """
+        lines = channel.receive()
+        if lines is None:
+            raise WorkerError("a loader process died", where=str(channel.log), hint=channel.tail(3) or "see the log")
+        for line in lines:
+            answer = json.loads(line)
+            self._given[channel.fileno()] -= 1
+            self._feed()
+            for row, begin, end, error, oddity in answer["items"]:
+                yield Loaded(answer["slot"], row, begin, end, error, oddity)
+
+    def postprocess(self, outputs: Sequence[Path], count: int, to: Path) -> None:
+        """Run the postprocess hooks over stored outputs.
+
+        Raises:
+            DataError: A hook failed.
+        """
+        channel = self._channels[0]
+        task = {"outputs": [str(path) for path in outputs], "count": count, "to": str(to)}
+        channel.send(json.dumps(task).encode() + b"\n")
+        line = channel.receive_one()
+        error = "the loader process died" if line is None else json.loads(line)["error"]
+        if error:
+            raise DataError(error, where=str(channel.log))
+
+    def close(self) -> None:
+        """End the processes."""
+        for channel in self._channels:
+            channel.close(timeout_s=2.0)
+        self._channels = []
