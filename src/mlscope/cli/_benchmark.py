@@ -1,0 +1,67 @@
+"""``mlscope benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mlscope.cli._evaluate import evaluate
+from mlscope.cli._flags import (
+    DatabaseFlags,
+    DataFlags,
+    ExecutionFlags,
+    FormatFlags,
+    Globals,
+    LoadFlags,
+    ModelFlags,
+    RecordFlags,
+)
+from mlscope.cli._request import make_request
+from mlscope.errors import UsageError
+
+__all__ = ["benchmark"]
+
+_MODEL = ModelFlags()
+_LOAD = LoadFlags()
+_DATA = DataFlags()
+_EXECUTION = ExecutionFlags()
+_RECORD = RecordFlags()
+_DATABASE = DatabaseFlags()
+_FORMAT = FormatFlags()
+_GLOBALS = Globals()
+
+
+def benchmark(
+    file: Annotated[
+        Path | None, Parameter(help="A model file, .onnx or .tflite, for --random-inputs.", metavar="FILE")
+    ] = None,
+    /,
+    *,
+    model: ModelFlags = _MODEL,
+    load: LoadFlags = _LOAD,
+    data: DataFlags = _DATA,
+    execution: ExecutionFlags = _EXECUTION,
+    record: RecordFlags = _RECORD,
+    database: DatabaseFlags = _DATABASE,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> int:
+    """Measure a model under load with MLPerf's official LoadGen.
+
+    Without arguments the built-in model is measured with the built-in data set. Prints latencies, LoadGen's own
+    summary and, when LoadGen calls the result INVALID, which condition failed.
+    """
+    more: dict[str, object] = {"warmup": load.warmup}
+    if file is not None:
+        if not load.random_inputs:
+            raise UsageError(
+                f"{file} is a model without a manifest",
+                hint="add --random-inputs, or give --model-name a manifest (mlscope manifest init writes one)",
+            )
+        if model.model_name != _MODEL.model_name:
+            raise UsageError(f"two models: {file} and --model-name {model.model_name}", hint="leave one of them out")
+        more["model_name"] = str(file)
+    groups = (model, data, execution, record, database)
+    return evaluate(make_request("benchmark", groups, flags, load=load, **more), output.format, flags)

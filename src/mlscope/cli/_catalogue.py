@@ -1,0 +1,138 @@
+"""``mlscope info models``, ``datasets``, ``frameworks`` and ``system``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlscope.cli._flags import FormatFlags, Globals
+from mlscope.cli._layout import columns
+from mlscope.cli._terminal import clean, emit, width
+
+if TYPE_CHECKING:
+    from mlscope.manifests import FrameworkManifest, ModelManifest
+
+__all__ = ["datasets", "frameworks", "models", "system"]
+
+_FORMAT = FormatFlags()
+_GLOBALS = Globals()
+
+
+def models(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
+    """List the built-in models.
+
+    Any manifest's path can stand wherever a built-in model's name can.
+    """
+    from mlscope.manifests import list_models
+
+    _show([_model(found.manifest) | {"manifest": str(found.path)} for found in list_models()], output)
+
+
+def _model(manifest: ModelManifest) -> dict[str, Any]:
+    accuracy = manifest.reference_accuracy
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "framework": f"{manifest.framework.name} {manifest.framework.version}",
+        "task": manifest.task,
+        "reference": accuracy.model_dump(mode="json", exclude_none=True) if accuracy else None,
+        "description": manifest.description,
+    }
+
+
+def datasets(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
+    """List the built-in data sets.
+
+    Any manifest's path can stand wherever a built-in data set's name can.
+    """
+    from mlscope.manifests import list_datasets
+
+    _show(
+        [
+            {
+                "name": found.manifest.name,
+                "version": found.manifest.version,
+                "task": found.manifest.task,
+                "classes": found.manifest.classes,
+                "pictures": "inside mlscope" if found.manifest.path else "--dataset-path DIR",
+                "description": found.manifest.description,
+                "manifest": str(found.path),
+            }
+            for found in list_datasets()
+        ],
+        output,
+    )
+
+
+def frameworks(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
+    """List the known frameworks and what is installed of them."""
+    from mlscope.manifests import list_frameworks
+
+    _show(
+        [
+            {
+                "name": found.manifest.name,
+                "installed": _installed(found.manifest),
+                "files": list(found.manifest.suffixes),
+                "devices": list(found.manifest.devices),
+                "aliases": list(found.manifest.aliases),
+                "description": found.manifest.description,
+            }
+            for found in list_frameworks()
+        ],
+        output,
+    )
+
+
+def _installed(framework: FrameworkManifest) -> str | None:
+    """The installed version; None where it is not installed, or known by name only."""
+    from mlscope.errors import StackError
+    from mlscope.stacks import host_stack
+
+    if framework.predictor is None:
+        return None
+    try:
+        return host_stack(framework, "*").framework_version
+    except StackError:
+        return None
+
+
+def system(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
+    """Describe this machine as records describe it."""
+    from mlscope.stacks import describe_machine
+
+    machine = describe_machine()
+    if output.format == "json":
+        emit(json.dumps(machine, indent=2, ensure_ascii=False))
+        return
+    rows = [[name, _cell(value)] for name, value in _flat(machine)]
+    emit("\n".join(columns([], rows, width(sys.stdout))))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested mappings as ``outer.inner``."""
+    flat: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        flat += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
+    return flat
+
+
+def _show(entries: Sequence[dict[str, Any]], output: FormatFlags) -> None:
+    if output.format == "json":
+        emit(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    names = [name for name in (entries[0] if entries else ()) if name != "manifest"]
+    rows = [[_cell(entry[name]) for name in names] for entry in entries]
+    emit("\n".join(columns(names, rows, width(sys.stdout))))
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return clean(", ".join(map(str, value)))
+    return clean(" ".join(str(value).split()))

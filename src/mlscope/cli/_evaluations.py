@@ -1,0 +1,141 @@
+"""``mlscope info evaluation …``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mlscope.cli._databases import opened
+from mlscope.cli._flags import DatabaseFlags, FilterFlags, Globals, OutputFlags
+from mlscope.cli._terminal import emit, note, uses_color
+from mlscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlscope.analyses import Table
+    from mlscope.results import Store
+
+__all__ = ["accuracy", "duration", "everything", "latency", "show_tables"]
+
+_FILTER = FilterFlags()
+_DATABASE = DatabaseFlags()
+_OUTPUT = OutputFlags()
+_GLOBALS = Globals()
+
+
+def accuracy(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report the accuracy of recorded evaluations.
+
+    Top-1 and Top-5 as fractions of the evaluated samples, with 95 % intervals.
+    """
+    _report("accuracy", where, database, output, flags)
+
+
+def latency(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report latency and throughput of recorded evaluations.
+
+    Milliseconds of a sample, batch or query, warm-up left out; throughput in samples a second.
+    """
+    _report("latency", where, database, output, flags)
+
+
+def duration(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report how long the parts of recorded evaluations took."""
+    _report("duration", where, database, output, flags)
+
+
+def everything(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report everything about recorded evaluations.
+
+    JSON is one object with a list for each report; CSV one table whose first column names the report.
+    """
+    _report("all", where, database, output, flags)
+
+
+def _report(name: str, where: FilterFlags, database: DatabaseFlags, output: OutputFlags, flags: Globals) -> None:
+    from mlscope.analyses import run
+    from mlscope.results import Filter
+
+    store = opened(database, flags)
+    given = where.values()
+    records = store.find(Filter(**given), limit=where.limit)
+    show_tables(run(name, records), output)
+    if not records:
+        sys.stdout.flush()
+        note(_why_empty(store, given, where.limit))
+
+
+def show_tables(tables: list[Table], output: OutputFlags) -> None:
+    """Print tables, or write them to ``--output``.
+
+    Raises:
+        UsageError: The output flags make no sense together, or the file is there already.
+    """
+    from mlscope.analyses import to_csv, to_json, to_text, write_output
+
+    header = not output.no_header
+    if output.format == "json":
+        text = to_json(tables)
+    elif output.format == "csv":
+        text = to_csv(tables, header)
+    elif output.output is None and sys.stdout.isatty():
+        text = to_text(tables, header, shutil.get_terminal_size().columns, uses_color(sys.stdout))
+    else:
+        text = to_text(tables, header)
+    if output.output is not None:
+        for path in write_output(
+            {output.format: text}, output.output, append=output.append, overwrite=output.overwrite
+        ):
+            note(f"written to {path}")
+    elif output.append or output.overwrite:
+        raise UsageError(
+            f"--{'append' if output.append else 'overwrite'} is about a file", hint="name one with --output FILE"
+        )
+    else:
+        emit(text)
+
+
+def _why_empty(store: Store, given: dict[str, Any], limit: int) -> str:
+    """Which filter left nothing."""
+    from mlscope.results import Filter
+
+    if limit == 0:
+        return "--limit 0 leaves nothing"
+    total = store.count()
+    if total == 0:
+        return "nothing is recorded there yet; `mlscope predict dataset` makes a first record"
+    shown = {name: f"--{name.replace('_', '-')} {value}" for name, value in given.items()}
+    for name, value in given.items():
+        if store.count(Filter(**{name: value})) == 0:
+            return f"none of the {total} recorded evaluations has {shown[name]}"
+    for name in given:
+        rest = {other: value for other, value in given.items() if other != name}
+        count = store.count(Filter(**rest))
+        if count:
+            others = " and ".join(shown[other] for other in rest)
+            return f"{count} evaluations have {others}, but none of them has {shown[name]}"
+    return f"no evaluation has all of {', '.join(shown.values())}"

@@ -1,0 +1,86 @@
+"""The process boundary: help of groups at once, everything else through cyclopts, errors as one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from mlscope.cli._terminal import note, width
+from mlscope.errors import Interrupted, MlscopeError, ResourceError
+
+__all__ = ["main"]
+
+_HELP = ("--help", "-h")
+_READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The command line without the program's name; None: this process'.
+
+    Returns:
+        The exit code: 0, or that of :data:`mlscope.errors.EXIT_CODES`.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv or "-d" in argv
+    try:
+        with _standard_output():
+            page = _quick_page(argv)
+            if page is not None:
+                sys.stdout.write(page)
+                return 0
+            from mlscope.cli._app import run
+
+            return run(argv)
+    except MlscopeError as error:
+        note(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        note("interrupted")
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has had enough (``| head``); Python must not complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READER_GONE
+    except Exception as error:  # noqa: BLE001 - the process boundary: the user gets a line, not a traceback
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        hint = "" if debug else "; --debug shows where"
+        note(f"error: {type(error).__name__}: {' '.join(str(error).split())}{hint}")
+        return 1
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    """Have everything written before the exit code says so."""
+    yield
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise ResourceError(str(error.strerror).lower(), where="standard output") from error
+
+
+def _quick_page(argv: Sequence[str]) -> str | None:
+    """Help of the root or a group without loading the parser; None when that is not what is asked for."""
+    from mlscope.cli._pages import COMMANDS, children, group_page, resolve
+
+    words = [each for each in argv if each not in _HELP]
+    if words[:1] == ["help"]:
+        del words[0]
+    path: tuple[str, ...] = ()
+    for word in words:
+        found = resolve(path, word)
+        if found is None:
+            return None
+        path = found
+    if not children(path) or (path and COMMANDS[path].target):
+        return None
+    return group_page(path, width(sys.stdout))

@@ -1,0 +1,101 @@
+"""What an evaluation gave, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlscope.cli._records import accuracy_lines, headline, latency_lines, timing_lines, verdict_lines
+from mlscope.cli._terminal import clean
+
+if TYPE_CHECKING:
+    from mlscope.conductor import Outcome, Prediction
+    from mlscope.errors import MlscopeError
+    from mlscope.plan import Request
+
+__all__ = ["to_json", "to_text"]
+
+
+def to_json(outcomes: Sequence[Outcome]) -> str:
+    """One document: ``{"evaluations": [{"record": …, "folder": …, …}]}``."""
+    return json.dumps({"evaluations": [_plain(each) for each in outcomes]}, indent=2, ensure_ascii=False)
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "record": outcome.record.model_dump(mode="json"),
+        "folder": str(outcome.folder) if outcome.folder else None,
+        "error": _error(outcome.error),
+        "publish_error": _error(outcome.publish_error),
+    }
+    if outcome.loadgen_summary is not None:
+        plain["loadgen_summary"] = outcome.loadgen_summary
+    if outcome.record.command == "predict urls":
+        plain["predictions"] = [
+            {
+                "source": each.source,
+                "error": each.error,
+                "top": [{"index": index, "label": label, "probability": p} for index, label, p in each.top],
+            }
+            for each in outcome.predictions
+        ]
+    return plain
+
+
+def _error(error: MlscopeError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+
+
+def to_text(outcomes: Sequence[Outcome], request: Request) -> str:
+    """A paragraph for each repetition; the accuracy comes last of what was measured."""
+    return "\n".join("\n".join(_lines(each, request)) + "\n" for each in outcomes)
+
+
+def _lines(outcome: Outcome, request: Request) -> list[str]:
+    record = outcome.record
+    lines = [headline(record), ""]
+    for prediction in outcome.predictions:
+        lines += [*_prediction_lines(prediction), ""]
+    lines += _load_lines(outcome) if record.command == "benchmark" else latency_lines(record)
+    lines += [*timing_lines(record), *verdict_lines(record), *accuracy_lines(record), ""]
+    if record.status != "complete":
+        lines.append(f"The run was {record.status}; what was measured until then is above.")
+    return [*lines, *_whereabouts(outcome, request)]
+
+
+def _prediction_lines(prediction: Prediction) -> list[str]:
+    if prediction.error is not None:
+        return [f"{clean(prediction.source)}: {clean(prediction.error)}"]
+    width = max((len(str(index)) for index, _, _ in prediction.top), default=1)
+    return [
+        f"{clean(prediction.source)}:",
+        *(f"  {100 * p:6.2f} %  {index:>{width}}  {clean(label)}" for index, label, p in prediction.top),
+    ]
+
+
+def _load_lines(outcome: Outcome) -> list[str]:
+    """The LATENCIES tables and LoadGen's summary."""
+    from mlscope.analyses import latencies_table
+
+    lines = [latencies_table(each) for each in outcome.record.latency]
+    if outcome.loadgen_summary:
+        lines += [outcome.loadgen_summary.strip("\n"), ""]
+    return lines
+
+
+def _whereabouts(outcome: Outcome, request: Request) -> list[str]:
+    """Where the run lies and what can be done with it."""
+    record = outcome.record
+    if outcome.folder is None:
+        return ["Nothing was kept (--no-record)."]
+    lines = [f"Run     {record.id}", f"Folder  {outcome.folder}"]
+    if outcome.publish_error is not None:
+        address = request.database_address or "ADDRESS"
+        shown = address if "@" not in address or ":" not in address.split("@")[0].split("//")[-1] else "ADDRESS"
+        return [*lines, f"Next    mlscope runs publish {record.id} --database-address {shown}"]
+    if record.status != "complete":
+        return [*lines, f"Next    mlscope runs log {record.id} worker"]
+    return [*lines, f"Next    mlscope runs show {record.id}"]

@@ -1,0 +1,209 @@
+"""The table of commands: what there is, where it is implemented, how it is used.
+
+Both the cyclopts app and the quick help pages of groups are made from it. Nothing heavier than the standard
+library's string functions is imported here, so that ``mlscope --help`` costs little more than Python itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ALIASES", "COMMANDS", "INTRODUCTION", "Command", "children", "group_page", "resolve"]
+
+Path = tuple[str, ...]
+
+INTRODUCTION = """\
+Measures how well and how fast a model runs on this machine, and records it so that
+it can be queried and repeated."""
+
+
+class Command(NamedTuple):
+    """One command or group of commands."""
+
+    summary: str
+    """One sentence; the first line of the function's docstring says the same."""
+    target: str | None = None
+    """``module:function``; None for a mere group."""
+    examples: tuple[str, ...] = ()
+    """Command lines that work as they stand, apart from file names."""
+
+
+COMMANDS: dict[Path, Command] = {
+    ("predict",): Command(
+        "Run a model over data and record accuracy and latency.",
+        examples=("mlscope predict dataset", "mlscope predict urls cat.jpg --model-name Digits_CNN"),
+    ),
+    ("predict", "dataset"): Command(
+        "Evaluate a model over a labelled data set.",
+        "mlscope.cli._predict:dataset",
+        (
+            "mlscope predict dataset",
+            "mlscope predict dataset --model-name model.yml --dataset-name imagenet "
+            "--dataset-path pictures --batch-size 8",
+        ),
+    ),
+    ("predict", "urls"): Command(
+        "Classify pictures from files, globs or http(s) addresses.",
+        "mlscope.cli._predict:urls",
+        ("mlscope predict urls 'pictures/*.jpg'", "mlscope predict urls --urls-file-path list.txt --format json"),
+    ),
+    ("benchmark",): Command(
+        "Measure a model under load with MLPerf's official LoadGen.",
+        "mlscope.cli._benchmark:benchmark",
+        (
+            "mlscope benchmark",
+            "mlscope benchmark --scenario Server --target-qps 100 --target-latency 15",
+            "mlscope benchmark model.onnx --random-inputs --shape input:1x3x224x224",
+        ),
+    ),
+    ("info",): Command(
+        "Show evaluations, models, data sets, frameworks and this machine.",
+        examples=("mlscope info evaluation accuracy", "mlscope info models"),
+    ),
+    ("info", "evaluation"): Command(
+        "Report what was recorded.",
+        examples=("mlscope info evaluation latency --model-name Digits_CNN --limit 10",),
+    ),
+    ("info", "evaluation", "accuracy"): Command(
+        "Report the accuracy of recorded evaluations.",
+        "mlscope.cli._evaluations:accuracy",
+        ("mlscope info evaluation accuracy --dataset-name digits",),
+    ),
+    ("info", "evaluation", "latency"): Command(
+        "Report latency and throughput of recorded evaluations.",
+        "mlscope.cli._evaluations:latency",
+        ("mlscope info evaluation latency --batch-size 1 --format csv --output latency.csv --overwrite",),
+    ),
+    ("info", "evaluation", "duration"): Command(
+        "Report how long the parts of recorded evaluations took.",
+        "mlscope.cli._evaluations:duration",
+        ("mlscope info evaluation duration --limit 5",),
+    ),
+    ("info", "evaluation", "all"): Command(
+        "Report everything about recorded evaluations.",
+        "mlscope.cli._evaluations:everything",
+        ("mlscope info evaluation all --format json",),
+    ),
+    ("info", "models"): Command(
+        "List the built-in models.",
+        "mlscope.cli._catalogue:models",
+        ("mlscope info models --format json",),
+    ),
+    ("info", "datasets"): Command(
+        "List the built-in data sets.", "mlscope.cli._catalogue:datasets", ("mlscope info datasets",)
+    ),
+    ("info", "frameworks"): Command(
+        "List the known frameworks and what is installed of them.",
+        "mlscope.cli._catalogue:frameworks",
+        ("mlscope info frameworks",),
+    ),
+    ("info", "system"): Command(
+        "Describe this machine as records describe it.",
+        "mlscope.cli._catalogue:system",
+        ("mlscope info system --format json",),
+    ),
+    ("runs",): Command(
+        "List, show, remove and publish recorded runs.",
+        examples=("mlscope runs list", "mlscope runs show 0198f0c2"),
+    ),
+    ("runs", "list"): Command(
+        "List recorded runs, newest first.",
+        "mlscope.cli._runs:list_runs",
+        ("mlscope runs list --limit 20",),
+    ),
+    ("runs", "show"): Command(
+        "Show one run.",
+        "mlscope.cli._runs:show",
+        ("mlscope runs show 0198f0c2", "mlscope runs show 0198f0c2 --format json"),
+    ),
+    ("runs", "rm"): Command(
+        "Remove runs and their folders.", "mlscope.cli._runs:remove", ("mlscope runs rm 0198f0c2 --yes",)
+    ),
+    ("runs", "log"): Command("Print a log of a run.", "mlscope.cli._runs:log", ("mlscope runs log 0198f0c2 worker",)),
+    ("runs", "publish"): Command(
+        "Copy runs to a shared database.",
+        "mlscope.cli._runs:publish",
+        ("mlscope runs publish 0198f0c2 --database-address postgresql://me@db.example.org/mlscope",),
+    ),
+    ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
+    ("store", "rebuild"): Command(
+        "Rebuild the local index from the run folders.", "mlscope.cli._runs:rebuild", ("mlscope store rebuild",)
+    ),
+    ("manifest",): Command("Check, convert and start manifests.", examples=("mlscope manifest check model.yml",)),
+    ("manifest", "check"): Command(
+        "Check manifests; every fault with file, line and column.",
+        "mlscope.cli._manifests:check",
+        ("mlscope manifest check model.yml dataset.yml",),
+    ),
+    ("manifest", "convert"): Command(
+        "Convert a manifest of MLModelScope to mlscope's own dialect.",
+        "mlscope.cli._manifests:convert",
+        ("mlscope manifest convert ResNet50.yml --output resnet50.yml",),
+    ),
+    ("manifest", "init"): Command(
+        "Write a manifest's skeleton from a model file's own inputs and outputs.",
+        "mlscope.cli._manifests:init",
+        ("mlscope manifest init model.onnx --output model.yml",),
+    ),
+    ("download",): Command(
+        "Fetch models and data sets into the cache.",
+        "mlscope.cli._download:download",
+        ("mlscope download Digits_CNN digits", "mlscope download --all"),
+    ),
+    ("download", "models"): Command(
+        "Fetch models into the cache.",
+        "mlscope.cli._download:models",
+        ("mlscope download models Digits_CNN",),
+    ),
+    ("download", "dataset"): Command(
+        "Fetch data sets into the cache.",
+        "mlscope.cli._download:datasets",
+        ("mlscope download dataset digits",),
+    ),
+    ("version",): Command(
+        "Print the versions of mlscope, Python and LoadGen.", "mlscope.cli._version:version", ("mlscope version",)
+    ),
+    ("completion",): Command(
+        "Print a completion script for a shell.",
+        "mlscope.cli._completion:completion",
+        ("mlscope completion bash > ~/.local/share/bash-completion/completions/mlscope",),
+    ),
+}
+"""Every command by its words."""
+
+ALIASES: dict[Path, Path] = {
+    ("predict", "url"): ("predict", "urls"),
+    ("download", "model"): ("download", "models"),
+    ("download", "datasets"): ("download", "dataset"),
+    ("info", "model"): ("info", "models"),
+    ("info", "dataset"): ("info", "datasets"),
+    ("info", "framework"): ("info", "frameworks"),
+}
+"""Other words for a command, most of them the original's."""
+
+
+def children(path: Path) -> list[Path]:
+    """Commands directly below `path`, in the order of the table."""
+    return [each for each in COMMANDS if len(each) == len(path) + 1 and each[: len(path)] == path]
+
+
+def resolve(path: Path, word: str) -> Path | None:
+    """The command that `word` names below `path`; None when there is none."""
+    candidate = (*path, word)
+    candidate = ALIASES.get(candidate, candidate)
+    return candidate if candidate in COMMANDS else None
+
+
+def group_page(path: Path, width: int = 100) -> str:
+    """Help page of the root or of a group: what is below it, and an example."""
+    from mlscope.cli._layout import example_lines, rows, wrap
+
+    command = COMMANDS[path] if path else Command(INTRODUCTION, None, ("mlscope predict dataset", "mlscope benchmark"))
+    below = [(" ".join(each[len(path) :]), COMMANDS[each].summary) for each in children(path)]
+    words = " ".join(("mlscope", *path))
+    lines = [f"Usage: {words} COMMAND [OPTIONS]", "", *wrap(command.summary, width), "", "Commands:"]
+    lines += rows(below, width)
+    lines += ["", *example_lines(command.examples), "", f"More about a command: {words} COMMAND --help"]
+    if not path:
+        lines.append("Every command also takes --config, --verbose, --debug, --secret, --local and --profile.")
+    return "\n".join(lines) + "\n"

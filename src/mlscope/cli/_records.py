@@ -1,0 +1,81 @@
+"""Records for people: the lines that ``predict``, ``benchmark`` and ``runs show`` have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlscope.cli._terminal import clean
+
+if TYPE_CHECKING:
+    from mlscope.results import LatencyResult, Record
+
+__all__ = ["accuracy_lines", "headline", "latency_lines", "timing_lines", "verdict_lines"]
+
+_SHOWN = (50, 90, 99)
+
+
+def headline(record: Record) -> str:
+    """What was measured: model, framework, data, load."""
+    parts = [
+        f"{record.model_name} {record.model_version}",
+        f"with {record.framework_name} {record.framework_version}",
+        f"on {record.dataset_name}" if record.dataset_name else "",
+        f"batch size {record.batch_size}",
+        f"{record.scenario}, {record.mode}" if record.scenario else "",
+        f"repetition {record.repetition}" if record.repetition > 1 else "",
+    ]
+    return clean(", ".join(part for part in (" ".join(parts[:3]).strip(), *parts[3:]) if part))
+
+
+def latency_lines(record: Record) -> list[str]:
+    """One line for each distribution, and one for the throughput."""
+    lines = [_latency_line(each) for each in record.latency]
+    if record.latency:
+        first = record.latency[0]
+        low, high = first.throughput_low_samples_per_s, first.throughput_high_samples_per_s
+        interval = f"  (95 % interval {low:.1f}\N{EN DASH}{high:.1f})" if low is not None and high is not None else ""
+        lines.append(f"Throughput  {first.throughput_samples_per_s:.1f} samples/s{interval}")
+    return lines
+
+
+def _latency_line(result: LatencyResult) -> str:
+    ranks = {each.percentile: each.value_ns for each in result.percentiles}
+    shown = [f"mean {result.mean_ns / 1e6:.3f}"]
+    shown += [f"p{rank} {ranks[rank] / 1e6:.3f}" for rank in _SHOWN if rank in ranks]
+    failed = f", {result.failed} failed" if result.failed else ""
+    return f"Latency of a {result.of}  {', '.join(shown)} ms  ({result.count} measured{failed})"
+
+
+def timing_lines(record: Record) -> list[str]:
+    """Where the time went."""
+    timings = record.timings
+    milliseconds = {
+        "model load": timings.load_ns,
+        "first inference": timings.first_inference_ns,
+        "pre-processing of a sample": timings.preprocess_mean_ns,
+    }
+    parts = [f"{name} {value / 1e6:.1f} ms" for name, value in milliseconds.items() if value is not None]
+    if timings.wait_share is not None:
+        parts.append(f"model waited {100 * timings.wait_share:.0f} % of the time")
+    if timings.peak_memory_bytes is not None:
+        parts.append(f"peak memory {timings.peak_memory_bytes / 2**20:.0f} MiB")
+    return [", ".join(parts).capitalize()] if parts else []
+
+
+def accuracy_lines(record: Record) -> list[str]:
+    """Top-1, Top-5 and the line of MLPerf's scripts."""
+    from mlscope.analyses import top_lines
+
+    return top_lines(record.accuracy) if record.accuracy else []
+
+
+def verdict_lines(record: Record) -> list[str]:
+    """What LoadGen says of its test, and why."""
+    loadgen = record.loadgen
+    if loadgen is None or loadgen.validity is None:
+        return []
+    metric = ""
+    if loadgen.metric is not None and loadgen.metric_value is not None:
+        metric = f"; {loadgen.metric}: {loadgen.metric_value:g} {loadgen.metric_unit or ''}".rstrip()
+    lines = [f"LoadGen {loadgen.version} calls the result {loadgen.validity}{metric}"]
+    return [*lines, *(f"INVALID because {each}" for each in loadgen.failed_conditions)]

@@ -1,0 +1,80 @@
+"""From flags to a Request: one mapping for all commands that measure."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlscope.cli._flags import FlagGroup, Globals, LoadFlags
+from mlscope.cli._terminal import warn
+from mlscope.cli._values import trace_level
+from mlscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from mlscope.plan import Request
+
+__all__ = ["make_request"]
+
+
+def make_request(
+    command: str, groups: Sequence[FlagGroup], flags: Globals, *, load: LoadFlags | None = None, **more: Any
+) -> Request:
+    """A request from groups of flags, whose fields have the request's names.
+
+    Args:
+        command: As in :class:`mlscope.plan.Request`.
+        groups: Flags of the command.
+        flags: The global ones.
+        load: The LoadGen test of ``benchmark``.
+        more: Fields that are no flags (``urls``) or that the command changes; they count last.
+
+    Raises:
+        UsageError: A value is out of its range; the message names the flag.
+    """
+    from pydantic import ValidationError
+
+    from mlscope.cli._databases import check_local
+    from mlscope.plan import LoadRequest, Request
+
+    values: dict[str, Any] = {"command": command, "secret": flags.secret, "offline": flags.local}
+    for group in groups:
+        values |= group.values()
+    values |= more
+    if "trace_level" in values:
+        values["trace_level"], warning = trace_level(values["trace_level"])
+        if warning:
+            warn(warning)
+    if values.get("tracer_address"):
+        warn("--tracer-address has no effect in this version: traces stay in the run folder")
+    if values.get("publish_predictions") and not values.get("publish"):
+        warn("--publish-predictions has no effect without --publish")
+    check_local(values.get("database_address"), flags)
+    try:
+        if load is not None:
+            values["load"] = LoadRequest(**load.values())
+        return Request(**values)
+    except ValidationError as error:
+        raise _explained(error, [*groups, *([load] if load else [])]) from error
+
+
+def _explained(error: ValidationError, groups: Sequence[FlagGroup]) -> UsageError:
+    """The first fault, told by its flag's name."""
+    fault = error.errors(include_url=False)[0]
+    field = str(fault["loc"][0]) if fault["loc"] else ""
+    message = fault["msg"]
+    return UsageError(
+        f'"{fault["input"]}" cannot be used: {message[:1].lower()}{message[1:]}', where=_flag_of(field, groups)
+    )
+
+
+def _flag_of(field: str, groups: Sequence[FlagGroup]) -> str:
+    """Today's name of the flag behind a field of the request."""
+    for group in groups:
+        hints = typing.get_type_hints(type(group), include_extras=True)
+        if field in hints:
+            names = hints[field].__metadata__[0].name
+            return names[0] if names else f"--{field.replace('_', '-')}"
+    return field
