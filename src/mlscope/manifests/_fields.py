@@ -14,6 +14,7 @@ from mlscope.manifests._suggest import did_you_mean
 from mlscope.manifests._yaml import SourceFloat, SourceInt
 
 __all__ = [
+    "NOT_EMPTY",
     "Asset",
     "ConstraintText",
     "ElementType",
@@ -91,6 +92,13 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _some(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not value:
+        raise fault("must not be empty")
+    return value
+
+
+NOT_EMPTY = AfterValidator(_some)  # a length bound would also complain when an item is at fault
 _WRITTEN = WithJsonSchema({"type": ["string", "number"]})
 
 Text = Annotated[str, BeforeValidator(_source_text), _WRITTEN]

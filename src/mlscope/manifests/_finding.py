@@ -39,5 +39,6 @@ class BrokenManifest(ManifestError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(findings, key=lambda finding: (finding.line, finding.column)))
         first, *others = self.findings
-        hint = f"there are {len(others)} more faults: mlscope manifest check lists them" if others else None
+        faults = f"{len(others)} more fault{'s' * (len(others) > 1)}"
+        hint = f"{faults}: mlscope manifest check lists them all" if others else None
         super().__init__(first.message, where=first.where, hint=hint)

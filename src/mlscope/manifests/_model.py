@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from mlscope.manifests._fields import (
+    NOT_EMPTY,
     Asset,
     ConstraintText,
     ElementType,
@@ -201,20 +202,20 @@ Source = Annotated[Text, AfterValidator(_python)]
 
 
 class Hooks(Node):
-    """Python source that runs in the loader, only with ``--allow-hooks``."""
+    """Python source, each defining a function of the key's name; runs in the loader, only with ``--allow-hooks``."""
 
     before_preprocess: Source | None = None
-    """Runs before the steps."""
+    """``before_preprocess(ctx, data: bytes) -> bytes``, before the steps."""
     preprocess: Source | None = None
-    """Runs instead of the steps."""
+    """``preprocess(ctx, data: bytes) -> array``, instead of the steps."""
     after_preprocess: Source | None = None
-    """Runs after the steps."""
+    """``after_preprocess(ctx, array) -> array``, after the steps."""
     before_postprocess: Source | None = None
-    """Runs before the outputs are read."""
+    """``before_postprocess(ctx, outputs) -> outputs``, on the list of the model's outputs."""
     postprocess: Source | None = None
-    """Runs instead of the reading of the outputs."""
+    """``postprocess(ctx, outputs) -> array`` of class scores, instead of taking the declared output."""
     after_postprocess: Source | None = None
-    """Runs after the outputs were read."""
+    """``after_postprocess(ctx, scores) -> scores``, on the class scores."""
 
 
 class ModelManifest(Node):
@@ -238,9 +239,9 @@ class ModelManifest(Node):
     """Framework and its versions."""
     weights: tuple[Weights, ...] = ()
     """Files, one entry a framework; a framework without model files (``null``, ``sleep``) has none."""
-    inputs: Annotated[tuple[InputSpec, ...], Field(min_length=1)]
+    inputs: Annotated[tuple[InputSpec, ...], NOT_EMPTY]
     """Input tensors."""
-    outputs: Annotated[tuple[OutputSpec, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[OutputSpec, ...], NOT_EMPTY]
     """Output tensors that are read; the first decides."""
     limits: Limits = Limits()
     """What the model cannot do."""

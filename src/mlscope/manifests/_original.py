@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from mlscope._schema import Frozen
 from mlscope.manifests._fields import (
+    NOT_EMPTY,
     ConstraintText,
     Flag,
     Free,
@@ -97,15 +98,15 @@ class InputParameters(_Parameters):
     @model_validator(mode="after")
     def _channels(self) -> InputParameters:
         channels = self.dimensions[0] if self.dimensions else 3
-        for key, value in (("mean", self.mean), ("scale", self.scale)):
-            if isinstance(value, tuple) and len(value) not in (1, channels):
-                raise fault(f"{key} has {len(value)} numbers for {channels} channels", key)
         if channels not in (1, 3):
             raise fault(
                 f"dimensions are [channels, height, width] whatever the layout; {channels} channels make no picture",
                 "dimensions",
                 0,
             )
+        for key, value in (("mean", self.mean), ("scale", self.scale)):
+            if isinstance(value, tuple) and len(value) not in (1, channels):
+                raise fault(f"{key} has {len(value)} numbers for {channels} channels", key)
         return self
 
 
@@ -164,7 +165,7 @@ class OriginalManifest(Node):
     description: OptionalText = ""
     references: Annotated[tuple[Text, ...], _empty(tuple)] = ()
     license: OptionalText = ""
-    inputs: Annotated[tuple[OriginalInput, ...], Field(min_length=1)]
+    inputs: Annotated[tuple[OriginalInput, ...], NOT_EMPTY]
     output: OriginalOutput | None = None
     outputs: Annotated[tuple[OriginalOutput, ...], _empty(tuple)] = ()
     model: OriginalFiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import types
 import typing
@@ -20,7 +21,15 @@ _KINDS: dict[str, type[ModelManifest] | type[DatasetManifest] | type[FrameworkMa
     "dataset": DatasetManifest,
     "framework": FrameworkManifest,
 }
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", Any: "anything"}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    dict: "mapping",
+    type(None): "null",
+    Any: "anything",
+}
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
@@ -43,10 +52,12 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 def manifest_reference() -> str:
     """Every key of every manifest as markdown: type, default and meaning, from the classes' docstrings."""
-    parts = []
+    parts, written = [], list[type[BaseModel]]()
     for kind, cls in _KINDS.items():
         parts.append(f"## {kind.capitalize()} manifest\n\nFirst key: `schema: {cls.SCHEMA}`.\n")
-        parts += [_section(part, level=2 if part is cls else 3) for part in _classes(cls, [])]
+        before = len(written)
+        _classes(cls, written)
+        parts += [_section(part, level=2 if part is cls else 3) for part in written[before:]]
     return "\n".join(parts)
 
 
@@ -68,7 +79,7 @@ def _inner(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _section(cls: type[BaseModel], level: int) -> str:
-    doc = _one_line(cls.__doc__ or "")
+    doc = _cell(_one_line(cls.__doc__ or ""))
     title = "" if level == 2 else f"### {_spaced(cls.__name__)}\n\n"
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in cls.model_fields.items():
@@ -79,24 +90,32 @@ def _section(cls: type[BaseModel], level: int) -> str:
 
 def _type(annotation: Any) -> str:
     """A field's type in a manifest writer's words."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _type(args[0])
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join(dict.fromkeys(_type(part) for part in args))
-    if origin is typing.Literal:
-        return ", ".join(f"`{value}`" for value in args)
-    if origin is tuple:
-        many = len(args) == 2 and args[1] is Ellipsis
-        return f"list of {_type(args[0])}" if many else "[" + ", ".join(_type(part) for part in args) + "]"
-    if origin is dict:
-        return f"mapping to {_type(args[1])}"
-    if annotation is type(None):
-        return "null"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        name = _spaced(annotation.__name__)
+    args = typing.get_args(annotation)
+    match typing.get_origin(annotation):
+        case typing.Annotated:
+            words = _type(args[0])
+        case types.UnionType | typing.Union:
+            words = " or ".join(dict.fromkeys(_type(part) for part in args))
+        case typing.Literal:
+            words = ", ".join(f"`{value}`" for value in args)
+        case builtins.tuple if args[-1] is Ellipsis:
+            words = f"list of {_type(args[0])}"
+        case builtins.tuple:
+            words = "[" + ", ".join(_type(part) for part in args) + "]"
+        case builtins.dict:
+            words = f"mapping to {_type(args[1])}"
+        case _:
+            words = _class_words(annotation)
+    return words
+
+
+def _class_words(cls: Any) -> str:
+    if cls in _WORDS:
+        return _WORDS[cls]
+    if issubclass(cls, BaseModel):
+        name = _spaced(cls.__name__)
         return f"[{name}](#{name.lower().replace(' ', '-')})"
-    return _WORDS.get(annotation, str(annotation))
+    raise TypeError(f"no words for {cls}")
 
 
 def _default(field: FieldInfo) -> str:

@@ -25,7 +25,7 @@ _DYNAMIC_SIDE = 224
 _IMAGENET = "mean: [123.675, 116.28, 103.53], scale: [58.395, 57.12, 57.375]"
 
 
-def skeleton_model(
+def skeleton_model(  # noqa: PLR0917 - read in the order of the file
     name: str,
     framework: str,
     graph_file: Path | str,

@@ -18,6 +18,7 @@ class DecodeStep(Node):
     """Decode the file to 8-bit pixels in the input's `color_mode`; comes first."""
 
     op: Literal["decode"]
+    """This step."""
     library: Library = "opencv"
     """Who decodes. JPEG decoders differ in single pixels, which is enough to change an accuracy."""
 
@@ -26,6 +27,7 @@ class ResizeStep(Node):
     """Resize the picture."""
 
     op: Literal["resize"]
+    """This step."""
     library: Library = "opencv"
     """Who resizes; the same interpolation gives different pixels in OpenCV and Pillow."""
     interpolation: Interpolation = "bilinear"
@@ -58,6 +60,7 @@ class CropStep(Node):
     """Cut out a part of the picture."""
 
     op: Literal["crop"]
+    """This step."""
     method: Literal["center", "top_left"] = "center"
     """``center`` leaves (side - size) // 2 pixels at the top and at the left."""
     size: Size
@@ -73,6 +76,7 @@ class NormalizeStep(Node):
     """Compute (x - mean) / scale in float32."""
 
     op: Literal["normalize"]
+    """This step."""
     mean: Numbers = 0.0
     """On the scale of the pixels (0 to 255); a number, or one a channel in the order of `color_mode`."""
     scale: Numbers = 1.0
@@ -92,6 +96,7 @@ class QuantizeStep(Node):
     """Compute round(x / scale) + zero_point, limited to the range of the input's whole-number element type."""
 
     op: Literal["quantize"]
+    """This step."""
     scale: Annotated[Number, Field(gt=0)]
     """Real value of one step."""
     zero_point: Whole = 0

@@ -184,6 +184,7 @@ def _output(item: OriginalOutput, index: int, at: YamlPath, found: Translation) 
     found.origins |= {
         own: place,
         (*own, "name"): (*place, "probabilities_layer"),
+        (*own, "index"): (*place, "probabilities_layer"),
         (*own, "labels"): (*place, "features_url"),
         (*own, "labels", "md5"): (*place, "features_checksum"),
     }

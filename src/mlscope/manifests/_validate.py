@@ -75,7 +75,7 @@ def _finding(document: Document, detail: ErrorDetails, origins: Origins) -> Find
     else:
         message, key = _plain_words(detail), False
     place = original_place(place, origins)
-    # A missing key has no place; a value that is absent is best shown at its key.
+    # A key that is missing has no place of its own: the key above it is shown.
     return document.finding(place, message, key=key)
 
 
@@ -95,8 +95,6 @@ def _plain_words(detail: ErrorDetails) -> str:
         return f"{_shown(given)} is not one of {', '.join(known)}{did_you_mean(str(given), known)}"
     if kind in _KINDS:
         return f"must be {_KINDS[kind]}, not {_shown(given)}"
-    if kind == "too_short":
-        return "must not be empty"
     message = detail["msg"]
     return f"{message[:1].lower()}{message[1:]}, not {_shown(given)}"
 

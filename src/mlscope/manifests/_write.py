@@ -6,13 +6,15 @@ import io
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from mlscope.manifests._load import load_file
 
 __all__ = ["convert"]
 
 
 def convert(path: Path | str) -> str:
-    """A manifest of either dialect as own-dialect YAML, without the keys that have their default.
+    """A manifest of either dialect as own-dialect YAML, without what is empty.
 
     It loads back to an equal manifest. Relative ``file:`` sources stay as they are, so the text belongs into the
     same folder.
@@ -21,15 +23,31 @@ def convert(path: Path | str) -> str:
         BrokenManifest: The manifest has faults.
     """
     manifest = load_file(Path(path)).manifest
-    values = manifest.model_dump(mode="json", exclude_defaults=True)
-    return _dump({"schema": manifest.SCHEMA, **values})
+    return _dump({"schema": manifest.SCHEMA, **_written(manifest)})
+
+
+def _written(node: BaseModel) -> dict[str, Any]:
+    """The keys worth writing: choices always, even if they are the default; nothing where there is nothing."""
+    found = {}
+    for name, field in type(node).model_fields.items():
+        value = getattr(node, name)
+        nothing = value is None or value is False or isinstance(value, dict | tuple | BaseModel)
+        if not (nothing and value == field.default):
+            found[name] = _value(value)
+    return found
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return _written(value)
+    return [_value(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _dump(values: dict[str, Any]) -> str:
     from ruamel.yaml import YAML
 
     yaml = YAML()
-    yaml.width = 110
+    yaml.width = 1 << 16  # no folding: addresses stay in one piece
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(_styled(values), stream)
