@@ -130,7 +130,8 @@ def _sqlite(rest: str, name: str | None) -> SqliteAddress:
         path = Path(text).expanduser().absolute()
         is_folder = text.endswith("/") or path.is_dir() or (not path.suffix and not path.is_file())
     except (OSError, RuntimeError, ValueError) as error:  # too long a name, nobody's ~, a NUL
-        raise UsageError(f"no path ({error})", where=f"sqlite://{rest}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"no path: {reason}", where="database address", hint="write sqlite:///FILE.db") from error
     if not name:
         return SqliteAddress(path / f"{_DEFAULT_NAME}.db" if is_folder else path)
     stem = _clean_name(re.sub(r"\.(db|sqlite3?)$", "", name))

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -251,22 +251,16 @@ class SqlStore:
             .limit(1)
         )
         file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - the caller closes it
-        digest = hashlib.sha256()
-        with (
-            explain_os_errors(tempfile.gettempdir()),
-            explain_database_errors(self._where),
-            self._engine.connect() as connection,
-        ):
-            found = connection.execute(query).one_or_none()
-            if found is None:
-                raise self._no_blob(identifier, name, folder)
-            chunks = sa.select(blob_chunk.c.data).where(blob_chunk.c.blob == found.key)
-            chunks = chunks.order_by(blob_chunk.c.number).execution_options(yield_per=1)
-            for data in connection.execute(chunks).scalars():
-                digest.update(data)
-                file.write(data)
-        if digest.hexdigest() != found.sha256:
-            raise StoreError(f"{name} of evaluation {identifier} is damaged", where=self._where)
+        try:
+            with explain_database_errors(self._where), self._engine.connect() as connection:
+                found = connection.execute(query).one_or_none()
+                if found is None:
+                    raise self._no_blob(identifier, name, folder)
+                if _copy_chunks(connection, found.key, file) != found.sha256:
+                    raise StoreError(f"{name} of evaluation {identifier} is damaged", where=self._where)
+        except BaseException:
+            file.close()
+            raise
         file.seek(0)
         return cast("BinaryIO", file)
 
@@ -352,6 +346,17 @@ def _conditions(where: Filter) -> Iterator[sa.ColumnElement[bool]]:
         )
     if where.ids:
         yield evaluation.c.id.in_(where.ids)
+
+
+def _copy_chunks(connection: sa.Connection, key: int, file: IO[bytes]) -> str:
+    """Write a blob's chunks to a file, one in memory at a time; the sha256 of them all."""
+    query = sa.select(blob_chunk.c.data).where(blob_chunk.c.blob == key).order_by(blob_chunk.c.number)
+    digest = hashlib.sha256()
+    with explain_os_errors(tempfile.gettempdir()):
+        for data in connection.execute(query.execution_options(yield_per=1)).scalars():
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
 
 
 def _chunks(folder: Path, name: str) -> Iterator[bytes]:
