@@ -229,9 +229,9 @@ def _fetch(
 
 
 def _labels(request: Request, found: Found[ModelManifest], observer: Observer) -> tuple[str, ...]:
-    """Class names; a list that cannot be had only costs the names."""
+    """Class names, where they are shown; a list that cannot be had only costs the names."""
     asset = found.manifest.outputs[0].labels
-    if asset is None:
+    if asset is None or request.command != "predict urls":
         return ()
     try:
         path, _ = _fetch(request, asset, found.path.parent, observer)
