@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -222,14 +223,32 @@ def test_a_damaged_index_can_be_deleted(home: Path) -> None:
     assert results.open_store().find() == [record]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_home_that_cannot_be_written_is_one_clear_line(home: Path) -> None:
-    home.chmod(0o555)
-    try:
-        with pytest.raises(ResourceError, match="permission denied"):
-            results.open_store()
-    finally:
-        home.chmod(0o755)
+@pytest.fixture
+def read_only(home: Path) -> Iterator[Path]:
+    """A home with one run and an index, in which nothing can be written."""
+    seal_run(home)
+    results.open_store()
+    folders = [home, home / "runs"]
+    for folder in folders:
+        folder.chmod(0o555)
+    if os.access(home, os.W_OK):
+        pytest.skip("the superuser may write everywhere")
+    yield home
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_line(read_only: Path) -> None:
+    with pytest.raises(ResourceError, match="permission denied"):
+        seal_run(read_only)
+    with pytest.raises(ResourceError, match="check who may write it"):
+        results.rebuild()
+    with pytest.raises(ResourceError, match="check who may write it"):
+        results.publish(results.sealed_folders(read_only / "runs")[0], f"sqlite:///{read_only}/x.db")
+
+
+def test_a_home_that_cannot_be_written_can_still_be_read(read_only: Path) -> None:
+    assert results.open_store().count() == 1
 
 
 def test_a_full_disk_is_one_clear_line(home: Path) -> None:

@@ -124,9 +124,11 @@ def _make_sqlite(path: Path, *, wal: bool) -> None:
 def _sqlite_engine(path: Path, mode: str) -> sa.Engine:
     def open_file() -> sqlite3.Connection:
         # Transactions are begun below: the module itself begins them too late to wait for each other.
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None
-        )
+        uri = f"{path.as_uri()}?mode={mode}"
+        if path.is_file() and not os.access(path.parent, os.W_OK):
+            # Even a reader of a write-ahead log makes files beside it, unless told that nobody can write.
+            uri = f"{path.as_uri()}?mode=ro" + ("" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1")
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
