@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlscope._api import Results, evaluate, open_store
+    from mlscope.api import Results, evaluate, open_store
     from mlscope.errors import MlscopeError
     from mlscope.results import Evaluation, Record
 
@@ -27,9 +27,9 @@ _WHERE = {
     "Evaluation": "mlscope.results",
     "MlscopeError": "mlscope.errors",
     "Record": "mlscope.results",
-    "Results": "mlscope._api",
-    "evaluate": "mlscope._api",
-    "open_store": "mlscope._api",
+    "Results": "mlscope.api",
+    "evaluate": "mlscope.api",
+    "open_store": "mlscope.api",
 }
 
 

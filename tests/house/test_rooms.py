@@ -19,6 +19,7 @@ ROOMS = (
     "stats",
     "analyses",
     "conductor",
+    "api",
     "cli",
 )
 """In order: a room imports only rooms that stand before it."""

@@ -1,0 +1,102 @@
+"""Interleaved pairs: A B A B …, the ratio of each pair, their median with a 95 % interval.
+
+A block during which other processes (or the hypervisor) took processor time is repeated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from mlscope.stats import percentile_with_interval
+
+__all__ = ["Ratio", "compare", "quiet"]
+
+_TRIES = 4
+_FOREIGN = 0.06
+"""Share of one core that others may take during a block."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ratio:
+    """Median ratio of pairs A / B."""
+
+    name: str
+    median: float
+    low: float | None
+    high: float | None
+    pairs: int
+    repeated: int
+    a: float
+    b: float
+    unit: str
+    limit: str
+
+    def line(self) -> str:
+        """One row of the report."""
+        interval = f"{self.low:.3f} to {self.high:.3f}" if self.low and self.high else "too few pairs"
+        return (
+            f"| {self.name} | {self.median:.3f} | {interval} | {self.limit} | "
+            f"{self.a:.4g} / {self.b:.4g} {self.unit} | {self.pairs} | {self.repeated} |"
+        )
+
+
+def _ticks() -> tuple[float, float]:
+    """Busy and stolen seconds of all cores."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    hertz = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq) / hertz, steal / hertz
+
+
+def _own() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    total = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        total += usage.ru_utime + usage.ru_stime
+    return total
+
+
+def quiet(block: Callable[[], float]) -> tuple[float, int]:
+    """Run a block until nothing disturbed it (at most four times); returns its value and the repetitions.
+
+    The block's own child processes must have ended when it returns.
+    """
+    value = 0.0
+    for attempt in range(_TRIES):
+        busy, stolen = _ticks()
+        own, begin = _own(), time.perf_counter()
+        value = block()
+        seconds = time.perf_counter() - begin
+        busy_now, stolen_now = _ticks()
+        foreign = (busy_now - busy) - (_own() - own) + (stolen_now - stolen)
+        if foreign < _FOREIGN * seconds + 0.05:
+            return value, attempt
+    return value, _TRIES - 1
+
+
+def compare(name: str, a: Callable[[], float], b: Callable[[], float], *, pairs: int, unit: str, limit: str) -> Ratio:
+    """Run `pairs` interleaved pairs, the order within a pair alternating; one pair beforehand is thrown away."""
+    a()
+    b()
+    found: list[tuple[float, float]] = []
+    repeated = 0
+    for number in range(pairs):
+        first, second = (a, b) if number % 2 == 0 else (b, a)
+        one, more = quiet(first)
+        two, again = quiet(second)
+        repeated += more + again
+        found.append((one, two) if number % 2 == 0 else (two, one))
+    values = np.array(found)
+    ratios = np.sort(values[:, 0] / values[:, 1])
+    _, low, high = percentile_with_interval(ratios, 50)
+    medians = np.median(values, axis=0)
+    return Ratio(
+        name, float(np.median(ratios)), low, high, pairs, repeated, float(medians[0]), float(medians[1]), unit, limit
+    )
