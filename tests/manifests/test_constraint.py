@@ -52,7 +52,9 @@ def test_a_constraint_admits_what_it_says(text: str, inside: list[str], outside:
     assert str(constraint) == text
 
 
-@pytest.mark.parametrize("text", ["latest", ">=", "^", "1.2 - 1.4", ">=1 || <0.5", "~=1", ">1.*", "^1.2.x", "1..2", ">>1"])
+@pytest.mark.parametrize(
+    "text", ["latest", ">=", "^", "1.2 - 1.4", ">=1 || <0.5", "~=1", ">1.*", "^1.2.x", "1..2", ">>1"]
+)
 def test_a_text_that_is_no_constraint_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(ValueError, match=r"no version constraint|alternatives"):
         Constraint.parse(text)

@@ -228,7 +228,7 @@ SAMPLE_FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "old", "new", "position"), SAMPLE_FAULTS)
-def test_a_fault_in_a_copy_of_a_real_manifest_is_found_where_it_is(
+def test_a_fault_in_a_copy_of_a_real_manifest_is_found_where_it_is(  # noqa: PLR0917 - a row of the table
     shared_dir: Path, tmp_path: Path, name: str, old: str, new: str, position: str
 ) -> None:
     text = (shared_dir / "mlmodelscope-manifests" / name).read_text(encoding="utf-8")

@@ -193,5 +193,6 @@ def _output(index: int, tensor: Tensor) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """A text in double quotes (JSON's strings are YAML's)."""
-    return json.dumps(value, ensure_ascii=False)
+    """A text in double quotes: JSON's strings are YAML's, and what is not printable is escaped."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mlscope.manifests._load import load_file
+from mlscope.manifests._load import Manifest, load_file
 
-__all__ = ["convert"]
+__all__ = ["convert", "to_yaml"]
 
 
 def convert(path: Path | str) -> str:
@@ -22,7 +22,11 @@ def convert(path: Path | str) -> str:
     Raises:
         BrokenManifest: The manifest has faults.
     """
-    manifest = load_file(Path(path)).manifest
+    return to_yaml(load_file(Path(path)).manifest)
+
+
+def to_yaml(manifest: Manifest) -> str:
+    """A manifest as own-dialect YAML."""
     return _dump({"schema": manifest.SCHEMA, **_written(manifest)})
 
 
@@ -55,12 +59,11 @@ def _dump(values: dict[str, Any]) -> str:
 
 
 def _styled(value: Any) -> Any:
-    """Short lists and small mappings in one line, long texts as blocks."""
+    """Steps and lists of numbers in one line, texts of several lines as blocks."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
     if isinstance(value, dict):
-        mapping = CommentedMap((key, _styled(item)) for key, item in value.items())
+        mapping = CommentedMap((_text(key), _styled(item)) for key, item in value.items())
         if "op" in value:
             mapping.fa.set_flow_style()
         return mapping
@@ -69,8 +72,17 @@ def _styled(value: Any) -> Any:
         if not any(isinstance(item, dict | list | str) for item in value):
             sequence.fa.set_flow_style()
         return sequence
-    if isinstance(value, str) and "\n" in value:
-        block = value.isprintable() or all(line.isprintable() for line in value.split("\n"))
-        trailing = any(line != line.rstrip() for line in value.split("\n"))
-        return LiteralScalarString(value) if block and not trailing else DoubleQuotedScalarString(value)
-    return value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    """A text in a style that keeps every character."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+    if value.isprintable():
+        return value
+    lines = value.split("\n")
+    block = lines[0].strip() == lines[0] != "" and all(line.isprintable() for line in lines)
+    trailing = any(line != line.rstrip() for line in lines)
+    style: type[str] = LiteralScalarString if block and not trailing else DoubleQuotedScalarString
+    return style(value)
