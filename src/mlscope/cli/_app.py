@@ -16,7 +16,7 @@ from mlscope.cli._config import Configuration
 from mlscope.cli._flags import Globals
 from mlscope.cli._help import command_page
 from mlscope.cli._pages import COMMANDS, INTRODUCTION, Path, children, group_page
-from mlscope.cli._terminal import emit, note, warn, width
+from mlscope.cli._terminal import Context, emit, note, warn, width
 from mlscope.cli._values import did_you_mean
 from mlscope.errors import UsageError
 
@@ -105,8 +105,12 @@ def help_page(app: App, path: Path, columns: int) -> str:
     return command_page(command, path, arguments_of(command), columns)
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], context: Context) -> int:
     """Parse a command line and do what it says.
+
+    Args:
+        argv: The command line without the program's name.
+        context: Is told what the process boundary must know.
 
     Returns:
         The command's exit code.
@@ -129,6 +133,7 @@ def run(argv: Sequence[str]) -> int:
     except CycloptsError as error:
         raise _explained(error, line.path) from error
     flags = next((each for each in bound.arguments.values() if isinstance(each, Globals)), Globals())
+    context.debug = flags.debug
     for text in (*line.warnings, *configuration.warnings):
         warn(text)
     for text in configuration.notes if flags.verbose else ():

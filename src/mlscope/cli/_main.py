@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 
-from mlscope.cli._terminal import note, width
+from mlscope.cli._terminal import Context, emit, note, width
 from mlscope.errors import Interrupted, MlscopeError, ResourceError
 
 __all__ = ["main"]
@@ -26,16 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, or that of :data:`mlscope.errors.EXIT_CODES`.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in argv or "-d" in argv
+    context = Context()
     try:
-        with _standard_output():
-            page = _quick_page(argv)
-            if page is not None:
-                sys.stdout.write(page)
-                return 0
-            from mlscope.cli._app import run
-
-            return run(argv)
+        code = _run(argv, context)
+        sys.stdout.flush()
+        return code
     except MlscopeError as error:
         note(f"error: {error}")
         return error.exit_code
@@ -43,29 +40,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("interrupted")
         return Interrupted.exit_code
     except BrokenPipeError:
-        # Whoever read our output has had enough (``| head``); Python must not complain of it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # whoever read it has had enough (``| head``)
         return _READER_GONE
     except Exception as error:  # noqa: BLE001 - the process boundary: the user gets a line, not a traceback
-        if debug:
-            import traceback
-
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            note(f"error: {error.filename or 'standard output'}: no space left on the disk")
+            _forget_output()
+            return ResourceError.exit_code
+        if context.debug:
             traceback.print_exc()
-        hint = "" if debug else "; --debug shows where"
+        hint = "" if context.debug else "; --debug shows where"
         note(f"error: {type(error).__name__}: {' '.join(str(error).split())}{hint}")
         return 1
 
 
-@contextlib.contextmanager
-def _standard_output() -> Iterator[None]:
-    """Have everything written before the exit code says so."""
-    yield
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise ResourceError(str(error.strerror).lower(), where="standard output") from error
+def _run(argv: Sequence[str], context: Context) -> int:
+    page = _quick_page(argv)
+    if page is not None:
+        emit(page)
+        return 0
+    from mlscope.cli._app import run
+
+    return run(argv, context)
+
+
+def _forget_output() -> None:
+    """Python would try to write what is left at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _quick_page(argv: Sequence[str]) -> str | None:

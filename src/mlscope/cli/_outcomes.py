@@ -59,8 +59,9 @@ def _lines(outcome: Outcome, request: Request) -> list[str]:
     lines = [headline(record), ""]
     for prediction in outcome.predictions:
         lines += [*_prediction_lines(prediction), ""]
-    lines += _load_lines(outcome) if record.command == "benchmark" else latency_lines(record)
-    lines += [*timing_lines(record), *verdict_lines(record), *accuracy_lines(record), ""]
+    if record.command == "benchmark":
+        lines += _load_lines(outcome)
+    lines += [*latency_lines(record), *timing_lines(record), *verdict_lines(record), *accuracy_lines(record), ""]
     if record.status != "complete":
         lines.append(f"The run was {record.status}; what was measured until then is above.")
     return [*lines, *_whereabouts(outcome, request)]

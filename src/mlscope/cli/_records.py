@@ -50,16 +50,16 @@ def timing_lines(record: Record) -> list[str]:
     """Where the time went."""
     timings = record.timings
     milliseconds = {
-        "model load": timings.load_ns,
+        "load": timings.load_ns,
         "first inference": timings.first_inference_ns,
         "pre-processing of a sample": timings.preprocess_mean_ns,
     }
     parts = [f"{name} {value / 1e6:.1f} ms" for name, value in milliseconds.items() if value is not None]
     if timings.wait_share is not None:
-        parts.append(f"model waited {100 * timings.wait_share:.0f} % of the time")
+        parts.append(f"waited {100 * timings.wait_share:.0f} % of the time")
     if timings.peak_memory_bytes is not None:
         parts.append(f"peak memory {timings.peak_memory_bytes / 2**20:.0f} MiB")
-    return [", ".join(parts).capitalize()] if parts else []
+    return [f"Model  {', '.join(parts)}"] if parts else []
 
 
 def accuracy_lines(record: Record) -> list[str]:

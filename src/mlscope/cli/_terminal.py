@@ -8,9 +8,16 @@ import shutil
 import sys
 from typing import IO
 
-__all__ = ["clean", "emit", "note", "say", "uses_color", "warn", "width"]
+__all__ = ["Context", "clean", "emit", "note", "say", "uses_color", "warn", "width"]
 
 _WIDEST = 100  # longer lines of prose are hard to read
+
+
+class Context:
+    """What the process boundary must know of the command that it runs."""
+
+    debug = False
+    """Whether tracebacks are wanted."""
 
 
 def uses_color(stream: IO[str]) -> bool:
