@@ -264,7 +264,7 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
     start = time.perf_counter_ns()
     try:
         loadgen.StartTestWithLogSettings(
-            test, library, wanted, settings.logs(loadgen, command), command.audit_conf or os.devnull
+            test, library, wanted, settings.logs(loadgen, command), command.audit_conf or os.path.join(command.outdir, "audit.config")
         )
     finally:
         end = time.perf_counter_ns()
