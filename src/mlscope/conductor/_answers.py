@@ -136,7 +136,8 @@ def _named(run: Run, rows: Array, classes: Array, scores: Array, errors: Mapping
         top = []
         for label, score in zip(classes[row].tolist(), scores[row].tolist(), strict=True):
             place = label + shift
-            top.append((label, names[place] if 0 <= place < len(names) else f"class {label}", score))
+            known = "background" if label < 0 else f"class {label}"
+            top.append((label, names[place] if label >= 0 and place < len(names) else known, score))
         error = errors.get(row)
         found.append(Prediction(dataset.files[row], error, () if error else tuple(top)))
     return tuple(found)
