@@ -6,9 +6,15 @@ parallel), ``inter_op_threads``, ``allow_spinning``, ``mem_pattern``, ``cpu_mem_
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
+
+# Since 1.31 the official builds report to Microsoft from a thread of their own, and write to the user's home and the
+# temporary folder. Nothing of that belongs into a measurement; it is read when the library is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
