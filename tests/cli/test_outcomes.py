@@ -87,6 +87,8 @@ def test_a_run_that_was_not_published_can_be_published_later(run: Run, monkeypat
 def test_an_interrupted_run_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     giving(monkeypatch, Outcome(good(status="interrupted"), Path("/runs/x")))
     assert "The run was interrupted; what was measured until then is above." in run("predict", "dataset").out
+    giving(monkeypatch, Outcome(record(status="failed"), Path("/runs/x"), error=WorkerError("it died")))
+    assert "The run failed." in run("predict", "dataset").out
 
 
 def test_urls_prints_the_best_labels_of_each_picture(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

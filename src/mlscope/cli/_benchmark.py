@@ -14,10 +14,10 @@ from mlscope.cli._flags import (
     ExecutionFlags,
     FormatFlags,
     Globals,
-    LoadFlags,
     ModelFlags,
     RecordFlags,
 )
+from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._request import make_request
 from mlscope.errors import UsageError
 

@@ -63,7 +63,8 @@ def _lines(outcome: Outcome, request: Request) -> list[str]:
         lines += _load_lines(outcome)
     lines += [*latency_lines(record), *timing_lines(record), *verdict_lines(record), *accuracy_lines(record), ""]
     if record.status != "complete":
-        lines.append(f"The run was {record.status}; what was measured until then is above.")
+        verb = "failed" if record.status == "failed" else f"was {record.status}"
+        lines.append(f"The run {verb}{'; what was measured until then is above' if record.latency else ''}.")
     return [*lines, *_whereabouts(outcome, request)]
 
 

@@ -6,7 +6,9 @@ import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlscope.cli._flags import FlagGroup, Globals, LoadFlags
+from mlscope.cli._declare import FlagGroup
+from mlscope.cli._flags import Globals
+from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._terminal import warn
 from mlscope.cli._values import trace_level
 from mlscope.errors import UsageError
