@@ -5,6 +5,7 @@ A kill at any moment loses nothing that was written: rows live in a shared mappi
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -78,9 +79,17 @@ class OutputFile:
         self._handle = os.open(path, os.O_WRONLY)
 
     def write(self, row: int, values: np.ndarray[Any, Any]) -> None:
-        """Write one sample's output at `row`."""
+        """Write one sample's output at `row`.
+
+        Raises:
+            ValueError: It has another size than the rows of the file.
+            OSError: The disk is full.
+        """
         data = np.ascontiguousarray(values, dtype=self._dtype)
-        os.pwrite(self._handle, data.data.cast("B"), self._start + row * self._row_bytes)
+        if data.nbytes != self._row_bytes:
+            raise ValueError(f"an output of {data.nbytes} bytes a sample, {self._row_bytes} when the model was loaded")
+        if os.pwrite(self._handle, data.data.cast("B"), self._start + row * self._row_bytes) != data.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file."""

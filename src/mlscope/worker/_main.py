@@ -6,6 +6,7 @@ stdout and stderr belong to the framework (they go to ``logs/worker.log``); the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import signal
@@ -34,14 +35,15 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
-    """Run until Quit or until the core is gone; exit code 0."""
+    """Run until Quit or until the core is gone; exit code 0 (71 when the core goes during a LoadGen test)."""
     parser = argparse.ArgumentParser(prog="mlscope worker")
     parser.add_argument("--commands", type=int, required=True, help="file descriptor to read commands from")
     parser.add_argument("--answers", type=int, required=True, help="file descriptor to write answers to")
     options = parser.parse_args(arguments)
     # Ctrl-C is the core's business: a SIGINT inside LoadGen's StartTest would kill what was measured.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with os.fdopen(options.commands, "rb") as commands, os.fdopen(options.answers, "wb") as answers:
+    commands, answers = os.fdopen(options.commands, "rb"), os.fdopen(options.answers, "wb")
+    with contextlib.suppress(BrokenPipeError), commands, answers:
         write_message(answers, Hello(os.getpid(), platform.python_version(), np.__version__))
         _serve(commands, answers)
     return 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import pkgutil
 import time
 import traceback
 from typing import Any
 
 import numpy as np
 
+from mlscope.worker import predictors
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description, Predictor
 from mlscope.worker.protocol import Load, Loaded, Tensor
@@ -58,6 +61,9 @@ class Model:
                 "input",
                 f"the model's batch is fixed at {rows}, smaller than --batch-size {command.batch_size}",
             )
+        for tensor in self.inputs:
+            if -1 in tensor.shape[1:]:
+                raise Problem("input", f"input {tensor.name!r} leaves its shape open: {list(tensor.shape)}")
         feeds = {
             tensor.name: np.zeros((rows, *tensor.shape[1:]), np.dtype(tensor.element_type)) for tensor in self.inputs
         }
@@ -105,11 +111,14 @@ def _create(name: str) -> Predictor:
     Raises:
         Problem: There is no such predictor, or its framework cannot be imported.
     """
-    if not name.isidentifier():
-        raise Problem("framework", f"{name!r} is no predictor")
+    known = [module.name for module in pkgutil.iter_modules(predictors.__path__) if not module.name.startswith("_")]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        raise Problem("framework", f"there is no predictor {name!r}; {hint}")
     try:
         module = importlib.import_module(f"mlscope.worker.predictors.{name}")
-    except ImportError as error:
+    except Exception as error:  # an ImportError, or what a broken framework raises
         traceback.print_exc()
         raise Problem("framework", f"the predictor {name!r} cannot be imported here: {error}") from error
     predictor: Predictor = module.create()

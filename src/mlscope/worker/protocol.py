@@ -263,15 +263,15 @@ def decode(line: bytes) -> Message:
     Raises:
         ValueError: The line is no message of this protocol.
     """
-    fields = json.loads(line)
-    kind = _TYPES.get(fields.pop("type", ""))
-    if kind is None:
-        raise ValueError("not a message of the worker protocol")
-    for key in ("inputs", "outputs"):
-        fields[key] = [_tensor(item) for item in fields[key]] if key in fields else None
-        if fields[key] is None:
-            del fields[key]
-    message: Message = kind(**fields)
+    try:
+        fields = json.loads(line)
+        kind = _TYPES[fields.pop("type")]
+        for key in ("inputs", "outputs"):
+            if key in fields:
+                fields[key] = [_tensor(item) for item in fields[key]]
+        message: Message = kind(**fields)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a message of the worker protocol: {line[:60]!r}") from error
     return message
 
 

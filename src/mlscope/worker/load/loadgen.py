@@ -28,6 +28,9 @@ from mlscope.worker.protocol import FLAG_VALID, FLAG_WARMUP, Failed, LoadTest, T
 
 __all__ = ["run"]
 
+_RATED_CALLS = 32
+_RATED_NS = 1_000_000_000
+
 
 class _Sut:
     """The system under test: answers LoadGen's queries and writes a row for each sample."""
@@ -62,30 +65,41 @@ class _Sut:
 
     def load_samples(self, indices: list[int]) -> None:
         """QSL callback: bring samples into memory and prepare the feeds of single queries."""
-        for index in indices:
-            self._feeds[index] = {
-                tensor.name: np.array(values[index : index + 1])
-                for tensor, values in zip(self._model.inputs, self._maps)
-            }
+        try:
+            for index in indices:
+                self._feeds[index] = {
+                    tensor.name: np.array(values[index : index + 1])
+                    for tensor, values in zip(self._model.inputs, self._maps)
+                }
+        except BaseException as error:  # noqa: BLE001 - nothing may be raised into LoadGen
+            self.give_up(error)
 
     def unload_samples(self, indices: list[int]) -> None:
         """QSL callback: forget them."""
         for index in indices:
             self._feeds.pop(index, None)
 
-    def warm_up(self) -> int:
-        """Run full batches of sample 0; returns the shortest time of one, nanoseconds (1 where there was none)."""
+    def warm_up(self) -> list[int]:
+        """Run full batches of sample 0; returns the time of each, nanoseconds.
+
+        Where a rate will be guessed from them there are more, for a second at most: a model may take a different
+        time at each call.
+        """
+        rated = self._command.scenario in ("Server", "Offline")
+        times: list[int] = []
         self.load_samples([0])
-        shortest = 0
-        for _ in range(self._command.warmup):
+        begin = time.perf_counter_ns()
+        while len(times) < self._command.warmup or (
+            rated and len(times) < _RATED_CALLS and time.perf_counter_ns() - begin < _RATED_NS
+        ):
             start = time.perf_counter_ns()
             self._gather([0] * self._model.batch_size)
             self._predict(self._feeds[0] if self._plain else self._gathered)
             end = time.perf_counter_ns()
-            shortest = min(shortest or end - start, end - start)
+            times.append(end - start)
             self.samples.append(0, -1, -1, -1, start, start, end, FLAG_VALID | FLAG_WARMUP)
         self.unload_samples([0])
-        return max(shortest, 1)
+        return times
 
     def issue(self, ids: list[int], indices: list[int]) -> None:
         """Answer one query on the calling thread."""
@@ -150,8 +164,11 @@ class _Sut:
         """Report and leave: LoadGen cannot be stopped, and answers that are not the model's are worth nothing."""
         traceback.print_exc()
         kind = "disk" if isinstance(error, OSError) else "model"
-        write_message(self._answers, Failed(kind, f"the model failed during the test: {type(error).__name__}: {error}"))
-        os._exit(70)
+        text = f"the model failed during the test: {type(error).__name__}: {error}"
+        try:
+            write_message(self._answers, Failed(kind, text))
+        finally:
+            os._exit(70)
 
     def close(self) -> None:
         """Close the files."""
@@ -251,26 +268,29 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
         raise Problem("framework", f"the official LoadGen is not installed in this stack: {error}") from error
     kind: Callable[[LoadTest, Model, IO[bytes]], _Sut] = _ServerSut if command.scenario == "Server" else _Sut
     sut = kind(command, model, answers)
-    shortest = sut.warm_up()
-    wanted = settings.build(loadgen, command, shortest, model.batch_size)
-    test = loadgen.ConstructFastSUT(sut.issue, lambda: None)
-    library = loadgen.ConstructQSL(
-        command.sample_count, command.performance_count, sut.load_samples, sut.unload_samples
-    )
-    stop_watching = _die_with_the_core(commands)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    start = time.perf_counter_ns()
     try:
-        loadgen.StartTestWithLogSettings(
-            test, library, wanted, settings.logs(loadgen, command), command.audit_conf or os.path.join(command.outdir, "audit.config")
+        wanted = settings.build(loadgen, command, sut.warm_up(), model.batch_size)
+        test = loadgen.ConstructFastSUT(sut.issue, lambda: None)
+        library = loadgen.ConstructQSL(
+            command.sample_count, command.performance_count, sut.load_samples, sut.unload_samples
         )
-    finally:
+        stop_watching = _die_with_the_core(commands)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        start = time.perf_counter_ns()
+        loadgen.StartTestWithLogSettings(
+            test,
+            library,
+            wanted,
+            settings.logs(loadgen, command),
+            command.audit_conf or os.path.join(command.outdir, "audit.config"),
+        )
         end = time.perf_counter_ns()
         stop_watching()
         gc.enable()
         gc.unfreeze()
+    finally:
         sut.close()
     loadgen.DestroyQSL(library)
     loadgen.DestroyFastSUT(test)
@@ -278,6 +298,6 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
         start_ns=start,
         end_ns=end,
         rows=sut.samples.rows,
-        effective=settings.effective(loadgen, wanted),
+        effective=settings.effective(wanted, command),
         loadgen_version=metadata.version("mlcommons-loadgen"),
     )

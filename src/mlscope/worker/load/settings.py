@@ -1,10 +1,12 @@
 """LoadGen's TestSettings from a :class:`LoadTest`.
 
-Source of names and defaults: mlcommons/inference, loadgen/test_settings.h and loadgen/bindings/python_api.cc.
+Source of names and defaults: mlcommons/inference, loadgen/test_settings.h and loadgen/bindings/python_api.cc; of what
+conf files do: loadgen/test_settings_internal.cc.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mlscope.worker._problem import Problem
@@ -12,40 +14,57 @@ from mlscope.worker.protocol import LoadTest
 
 __all__ = ["build", "effective", "logs"]
 
+# FromConfig's kinds. 0 reads the mlperf.conf inside LoadGen, whatever the path; 1 does the same and then reads the
+# path, once a process (a second call leaves the seeds at 0); 2 reads the path, all but the _EMBEDDED_ONLY keys.
+_USER, _ANY = 1, 2
+_EMBEDDED_ONLY = {
+    "qsl_rng_seed",
+    "sample_index_rng_seed",
+    "schedule_rng_seed",
+    "test05_qsl_rng_seed",
+    "test05_sample_index_rng_seed",
+    "test05_schedule_rng_seed",
+}
+_LINE = re.compile(r"^\s*([^\s.#]+)\.([^\s.]+)\.(\w+)\s+=\s+(\w+)", re.MULTILINE)
+
 _QUERY_NS = 2_000  # what a query costs at least beside the model: LoadGen's own work and the row that is written
 _SAMPLE_NS = 400  # the same for each of its samples
 _HANDOVER_NS = 20_000  # from LoadGen's issuing thread to the serving thread
 
 
-def build(loadgen: Any, command: LoadTest, shortest_ns: int, batch_size: int) -> Any:
+def build(loadgen: Any, command: LoadTest, times_ns: list[int], batch_size: int) -> Any:
     """TestSettings: LoadGen's defaults, then the conf files, then attributes; hints that are missing are measured.
 
-    ``FromConfig`` runs at most once a process for a user.conf: a second call silently zeroes the seeds.
+    A user.conf stands on LoadGen's embedded mlperf.conf, or on the one that is given; without a user.conf and a
+    mlperf.conf neither is active.
 
     Args:
         loadgen: The module ``mlperf_loadgen``.
         command: The test.
-        shortest_ns: Shortest time of one full batch.
+        times_ns: Times of full batches in the warm-up.
         batch_size: Rows of one call.
 
     Raises:
         Problem: A conf file that LoadGen refuses, or a setting that is no field of TestSettings.
     """
     wanted = loadgen.TestSettings()
-    if command.mlperf_conf:
-        _read(wanted, command.mlperf_conf, command, 0)
     if command.user_conf:
-        _read(wanted, command.user_conf, command, 1)
+        _read(wanted, command.user_conf, command, _USER)
+    if command.mlperf_conf:
+        _read(wanted, command.mlperf_conf, command, _ANY)
+        _read_seeds(wanted, command.mlperf_conf, command)
+        if command.user_conf:
+            _read(wanted, command.user_conf, command, _ANY)
     wanted.scenario = getattr(loadgen.TestScenario, command.scenario)
     wanted.mode = getattr(loadgen.TestMode, command.mode)
     if not command.user_conf:
-        _hint(wanted, command, shortest_ns, batch_size)
+        _hint(wanted, command, times_ns or [1], batch_size)
     for name, value in command.settings.items():
         if not hasattr(wanted, name):
             raise Problem("option", f"{name!r} is no field of LoadGen's TestSettings")
         try:
             setattr(wanted, name, type(getattr(wanted, name))(value))
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise Problem("option", f"TestSettings.{name} cannot be {value!r}: {error}") from error
     return wanted
 
@@ -56,7 +75,17 @@ def _read(wanted: Any, path: str, command: LoadTest, kind: int) -> None:
         raise Problem("option", f"LoadGen cannot read {path} (error {code}); values must be numbers")
 
 
-def _hint(wanted: Any, command: LoadTest, shortest_ns: int, batch_size: int) -> None:
+def _read_seeds(wanted: Any, path: str, command: LoadTest) -> None:
+    """The seeds of a mlperf.conf, which FromConfig takes from the embedded one only."""
+    with open(path, encoding="utf-8") as file:
+        lines = {(found[1], found[2], found[3]): found[4] for found in _LINE.finditer(file.read())}
+    for key in _EMBEDDED_ONLY:
+        for model, scenario in (("*", "*"), (command.model_key, "*"), ("*", command.scenario)):
+            if (model, scenario, key) in lines:
+                setattr(wanted, key, int(lines[model, scenario, key], 0))
+
+
+def _hint(wanted: Any, command: LoadTest, times_ns: list[int], batch_size: int) -> None:
     """Expected latency or rate, from the warm-up, where nobody named one.
 
     LoadGen makes its queries beforehand from these: too slow a guess ends a test early, too fast a one only
@@ -67,11 +96,12 @@ def _hint(wanted: Any, command: LoadTest, shortest_ns: int, batch_size: int) -> 
     if command.scenario == "MultiStream":
         samples = int(command.settings.get("multi_stream_samples_per_query", wanted.multi_stream_samples_per_query))
     calls = -(-samples // batch_size)
-    expected = max(int(0.6 * (shortest_ns * calls + _QUERY_NS + _SAMPLE_NS * samples)), _QUERY_NS)
+    expected = max(int(0.6 * (min(times_ns) * calls + _QUERY_NS + _SAMPLE_NS * samples)), _QUERY_NS)
     wanted.single_stream_expected_latency_ns = expected
     wanted.multi_stream_expected_latency_ns = expected
-    wanted.offline_expected_qps = _round(1.25e9 * batch_size / (shortest_ns + _SAMPLE_NS * batch_size))
-    wanted.server_target_qps = _round(1e9 / (shortest_ns + _HANDOVER_NS) / 2)
+    mean = sum(times_ns) / len(times_ns)
+    wanted.offline_expected_qps = _round(1.25e9 * batch_size / (mean + _SAMPLE_NS * batch_size))
+    wanted.server_target_qps = _round(1e9 / (mean + _HANDOVER_NS) / 2)
 
 
 def _round(rate: float) -> float:
@@ -88,8 +118,10 @@ def logs(loadgen: Any, command: LoadTest) -> Any:
     return wanted
 
 
-def effective(loadgen: Any, wanted: Any) -> dict[str, Any]:
-    """Every field of TestSettings as it was used, by name."""
+def effective(wanted: Any, command: LoadTest) -> dict[str, Any]:
+    """Every field of TestSettings as it was used, by name; an audit.conf is read as StartTest reads it."""
+    if command.audit_conf:
+        wanted.FromConfig(command.audit_conf, "*", command.scenario, _ANY)
     found = {}
     for name in dir(wanted):
         value = getattr(wanted, name)

@@ -42,6 +42,20 @@ class _Ring:
                 flat = np.frombuffer(self._map, np.dtype(tensor.element_type), count, start)
                 views[tensor.name] = flat.reshape(shape)
             self.slots.append(views)
+        self.padded: dict[str, np.ndarray[Any, Any]] = {}
+        """A batch that is larger than a slot, where the model's is fixed: zeros but for the rows that are copied."""
+        if (model.fixed_batch or 0) > model.batch_size:
+            self.padded = {
+                tensor.name: np.zeros((model.fixed_batch, *tensor.shape[1:]), np.dtype(tensor.element_type))
+                for tensor in model.inputs
+            }
+
+    def feeds(self, slot: int, rows: int) -> dict[str, np.ndarray[Any, Any]]:
+        """The first `rows` rows of a slot, padded to the model's fixed batch."""
+        views = self.slots[slot]
+        for name, values in self.padded.items():
+            values[: len(views[name])] = views[name]
+        return self.padded or {name: values[:rows] for name, values in views.items()}
 
 
 def run(command: Stream, model: Model, commands: IO[bytes], answers: IO[bytes]) -> None:
@@ -55,7 +69,7 @@ def run(command: Stream, model: Model, commands: IO[bytes], answers: IO[bytes]) 
             batch = read_message(commands)
             if not isinstance(batch, Batch):
                 break
-            write_message(answers, _run_batch(batch, ring.slots[batch.slot], model, samples, outputs))
+            write_message(answers, _run_batch(batch, ring, model, samples, outputs))
     finally:
         samples.close()
         for file in outputs:
@@ -64,7 +78,7 @@ def run(command: Stream, model: Model, commands: IO[bytes], answers: IO[bytes]) 
 
 def _run_batch(
     batch: Batch,
-    slot: dict[str, np.ndarray[Any, Any]],
+    ring: _Ring,
     model: Model,
     samples: SampleFile,
     outputs: list[OutputFile],
@@ -72,7 +86,7 @@ def _run_batch(
     issued = time.perf_counter_ns()
     count = len(batch.rows)
     rows = model.fixed_batch or count
-    feeds = slot if rows == model.batch_size else {name: values[:rows] for name, values in slot.items()}
+    feeds = ring.slots[batch.slot] if rows == model.batch_size else ring.feeds(batch.slot, rows)
     predict, error = model.predictor.predict, None
     answers: list[np.ndarray[Any, Any]] = []
     start = time.perf_counter_ns()

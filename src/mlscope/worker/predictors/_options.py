@@ -7,7 +7,7 @@ from typing import Any
 
 from mlscope.worker._problem import Problem
 
-__all__ = ["take"]
+__all__ = ["take", "whole"]
 
 
 def take(options: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -22,3 +22,15 @@ def take(options: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
             raise Problem("option", f"unknown option {name!r} of the predictor; {hint}")
     return {**known, **options}
+
+
+def whole(options: dict[str, Any], name: str, least: int) -> int:
+    """An option that is a whole number from `least`.
+
+    Raises:
+        Problem: It is not.
+    """
+    value = options[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise Problem("option", f"{name} must be a whole number from {least}, not {value!r}")
+    return value

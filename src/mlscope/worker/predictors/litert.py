@@ -14,6 +14,7 @@ from ai_edge_litert import interpreter as litert
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
+from mlscope.worker.predictors._inputs import positions
 from mlscope.worker.predictors._options import take
 from mlscope.worker.protocol import Load, Tensor
 
@@ -25,43 +26,33 @@ class _LiteRT:
         options = take(command.options, {"xnnpack": True})
         if command.device != "cpu":
             raise Problem("framework", "litert runs on the CPU here; leave out --gpu")
-        self._open(command.files["graph"], command.threads, bool(options["xnnpack"]))
+        self._path, self._threads, self._xnnpack = command.files["graph"], command.threads, bool(options["xnnpack"])
+        self._open()
         details = self._match_inputs(command)
-        own = {int(item["shape"][0]) if len(item["shape"]) else 1 for item in details}
-        self._rows = command.batch_size
         warnings = []
         if command.inspect:
-            self._rows = max(own)
-        elif own != {command.batch_size} and not self._resize(details, command.batch_size):
-            if own != {1}:
-                raise Problem("input", f"the model's batch is fixed at {max(own)}; use --batch-size {max(own)}")
+            shapes = [_declared(item) for item in details]
             self._rows = 1
-            warnings.append("the model's own batch is fixed at 1: the rows of a batch are run one after the other")
-            self._open(command.files["graph"], command.threads, bool(options["xnnpack"]))
-            self._match_inputs(command)
-        try:
-            self._interpreter.allocate_tensors()
-        except RuntimeError as error:
-            raise Problem("model", f"litert cannot prepare the model: {error}") from error
-        self._outputs = [int(item["index"]) for item in self._interpreter.get_output_details()]
-        inputs = [
-            Tensor(
-                name,
-                np.dtype(item["dtype"]).name,
-                (max(own) if command.inspect else command.batch_size, *map(int, item["shape"][1:])),
-            )
-            for name, item in zip(self._inputs, details)
-        ]
-        effective = {"threads": command.threads, "xnnpack": options["xnnpack"], "rows_per_call": self._rows}
-        effective["output_quantization"] = [
-            [float(value) for value in item["quantization"]] for item in self._interpreter.get_output_details()
-        ]
-        outputs = [
-            Tensor(str(item["name"]), np.dtype(item["dtype"]).name, tuple(map(int, item["shape"])))
-            for item in self._interpreter.get_output_details()
-        ]
-        version = metadata.version("ai-edge-litert")
-        return Description(version, inputs, outputs, None, effective, warnings)
+        else:
+            self._rows = self._choose_rows(details, command.batch_size)
+            shapes = [(command.batch_size, *rest) for rest in self._rests]
+            if self._rows != command.batch_size:
+                warnings.append("the model's own batch is fixed at 1: the rows of a batch are run one after the other")
+        found = self._interpreter.get_output_details()
+        self._outputs = [int(item["index"]) for item in found]
+        return Description(
+            metadata.version("ai-edge-litert"),
+            [Tensor(item["name"], _element(item), shape) for item, shape in zip(details, shapes)],
+            [Tensor(str(item["name"]), _element(item), _declared(item)) for item in found],
+            None,
+            {
+                "threads": command.threads,
+                "xnnpack": options["xnnpack"],
+                "rows_per_call": self._rows,
+                "output_quantization": [[float(value) for value in item["quantization"]] for item in found],
+            },
+            warnings,
+        )
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         rows = len(next(iter(feeds.values())))
@@ -85,47 +76,78 @@ class _LiteRT:
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in self._outputs]
 
-    def _open(self, path: str, threads: int, xnnpack: bool) -> None:
-        kind = litert.OpResolverType.AUTO if xnnpack else litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    def _open(self) -> None:
+        kind = litert.OpResolverType.AUTO if self._xnnpack else litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self._interpreter = litert.Interpreter(path, num_threads=threads, experimental_op_resolver_type=kind)
+            self._interpreter = litert.Interpreter(
+                self._path, num_threads=self._threads, experimental_op_resolver_type=kind
+            )
         except (ValueError, RuntimeError) as error:
             raise Problem("model", f"litert cannot load the model: {error}") from error
 
     def _match_inputs(self, command: Load) -> list[dict[str, Any]]:
-        """Details of the inputs in the order of the manifest; sets name → tensor index."""
+        """Details of the inputs in the order of the manifest; sets name → tensor index, and shapes without batch."""
         details: list[dict[str, Any]] = self._interpreter.get_input_details()
-        wanted = command.inputs or [Tensor(item["name"], "", ()) for item in details]
-        by_name = {item["name"]: item for item in details}
-        if len(wanted) != len(details):
-            raise Problem(
-                "input",
-                f"the model has {len(details)} inputs ({', '.join(by_name)}), the manifest {len(wanted)}",
-            )
-        chosen = []
-        for position, item in enumerate(wanted):
-            if item.name and item.name not in by_name and not item.name.isdigit():
-                raise Problem("input", f"the model has no input {item.name!r}; it has {', '.join(by_name)}")
-            found = by_name.get(item.name, details[position])
-            have, shape = np.dtype(found["dtype"]).name, [int(size) for size in found["shape"][1:]]
-            if item.element_type and item.element_type != have:
-                raise Problem("input", f"input {found['name']!r} is {have}, the manifest says {item.element_type}")
-            if item.element_type and shape != list(item.shape):
-                said = f"has shape {shape} without the batch, the manifest says {list(item.shape)}"
-                raise Problem("input", f"input {found['name']!r} {said}")
-            chosen.append(found)
+        names = [item["name"] for item in details]
+        wanted = command.inputs or [Tensor(name, "", ()) for name in names]
+        chosen = [details[place] for place in positions(names, wanted)]
+        self._rests = [
+            _rest(found, item) if item.element_type else _declared(found)[1:] for found, item in zip(chosen, wanted)
+        ]
         self._inputs = {item["name"]: int(item["index"]) for item in chosen}
         return chosen
 
-    def _resize(self, details: list[dict[str, Any]], batch_size: int) -> bool:
-        """Try to give the graph another batch size; many converted graphs hold a reshape that forbids it."""
+    def _choose_rows(self, details: list[dict[str, Any]], batch_size: int) -> int:
+        """Rows of one call: the batch size where the graph can be resized to it, else the graph's own.
+
+        Many converted graphs hold a reshape that forbids any other batch.
+        """
+        trouble = self._fit(details, batch_size)
+        if trouble is None:
+            return batch_size
+        own = max((_declared(item)[:1] or (1,) for item in details), default=(1,))[0]
+        if own == 1 and batch_size > 1:
+            self._open()
+            trouble = self._fit(details, 1)
+            if trouble is None:
+                return 1
+        elif own not in (-1, batch_size):
+            raise Problem("input", f"the model's batch is fixed at {own}; use --batch-size {own}")
+        raise Problem("model", f"litert cannot prepare the model: {trouble}")
+
+    def _fit(self, details: list[dict[str, Any]], rows: int) -> str | None:
+        """Give the graph its batch size and shapes; what is in the way, or None."""
         try:
-            for item in details:
-                self._interpreter.resize_tensor_input(item["index"], [batch_size, *map(int, item["shape"][1:])])
+            for item, rest in zip(details, self._rests):
+                if [rows, *rest] != [int(size) for size in item["shape"]]:
+                    self._interpreter.resize_tensor_input(item["index"], [rows, *rest])
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError):
-            return False
-        return all(int(item["shape"][0]) == batch_size for item in self._interpreter.get_output_details())
+        except (ValueError, RuntimeError) as error:
+            return str(error)
+        shapes = [_declared(item) for item in self._interpreter.get_output_details()]
+        fits = rows == 1 or all(shape[:1] in ((rows,), (-1,)) for shape in shapes)
+        return None if fits else f"its outputs have shapes {shapes} for a batch of {rows}"
+
+
+def _element(item: dict[str, Any]) -> str:
+    return str(np.dtype(item["dtype"]))
+
+
+def _declared(item: dict[str, Any]) -> tuple[int, ...]:
+    """The shape, with -1 for dynamic dimensions."""
+    signature = item["shape_signature"]
+    return tuple(int(size) for size in (signature if len(signature) else item["shape"]))
+
+
+def _rest(found: dict[str, Any], wanted: Tensor) -> tuple[int, ...]:
+    """The manifest's shape without the batch, checked against the model."""
+    if wanted.element_type != _element(found):
+        raise Problem("input", f"input {found['name']!r} is {_element(found)}, the manifest says {wanted.element_type}")
+    have = _declared(found)[1:]
+    if len(have) != len(wanted.shape) or any(h not in (-1, w) for h, w in zip(have, wanted.shape)):
+        said = f"has shape {list(have)} without the batch, the manifest says {list(wanted.shape)}"
+        raise Problem("input", f"input {found['name']!r} {said}")
+    return tuple(wanted.shape)
 
 
 def create() -> _LiteRT:

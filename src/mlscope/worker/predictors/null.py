@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._options import take
+from mlscope.worker.predictors._options import take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -19,7 +19,7 @@ __all__ = ["create"]
 class _Null:
     def load(self, command: Load) -> Description:
         options = take(command.options, {"classes": 10})
-        self._answers = np.zeros((command.batch_size, int(options["classes"])), np.float32)
+        self._answers = np.zeros((command.batch_size, whole(options, "classes", 1)), np.float32)
         self._answers[:, 0] = 1.0
         self._whole = [self._answers]
         inputs = [

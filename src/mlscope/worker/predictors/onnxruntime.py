@@ -20,7 +20,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._options import take
+from mlscope.worker.predictors._inputs import positions
+from mlscope.worker.predictors._options import take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -61,7 +62,7 @@ class _OnnxRuntime:
             )
         except _ERRORS as error:
             raise Problem("model", f"onnxruntime cannot load the model: {error}") from error
-        self._outputs = [item.name for item in self._session.get_outputs()]
+        self._outputs = _outputs(self._session)
         inputs, fixed = _match_inputs(self._session.get_inputs(), command)
         effective = {
             "threads": command.threads,
@@ -70,7 +71,7 @@ class _OnnxRuntime:
             "execution_mode": options["execution_mode"],
         }
         outputs = [
-            Tensor(node.name, _TYPES.get(node.type, node.type), tuple(_size(size) for size in node.shape))
+            Tensor(node.name, _TYPES[node.type], tuple(_size(size) for size in node.shape))
             for node in self._session.get_outputs()
         ]
         return Description(onnxruntime.__version__, inputs, outputs, fixed, effective)
@@ -83,10 +84,17 @@ class _OnnxRuntime:
         del self._session
 
 
+def _outputs(session: Any) -> list[str]:
+    for node in session.get_outputs():
+        if node.type not in _TYPES:
+            raise Problem("model", f"output {node.name!r} is a {node.type}, which is not supported")
+    return [node.name for node in session.get_outputs()]
+
+
 def _session_options(options: dict[str, Any], threads: int) -> Any:
     session = onnxruntime.SessionOptions()
     session.intra_op_num_threads = threads
-    session.inter_op_num_threads = int(options["inter_op_threads"])
+    session.inter_op_num_threads = whole(options, "inter_op_threads", 0)
     level = str(options["graph_optimization_level"]).lower()
     if level not in _LEVELS:
         raise Problem("option", f"graph_optimization_level is one of {', '.join(_LEVELS)}, not {level!r}")
@@ -117,15 +125,9 @@ def _providers(device: str) -> list[str]:
 def _match_inputs(nodes: list[Any], command: Load) -> tuple[list[Tensor], int | None]:
     """The model's inputs with all dimensions known, checked against what will be fed; and the fixed batch."""
     wanted = command.inputs or [Tensor(node.name, "", ()) for node in nodes]
-    if len(wanted) != len(nodes):
-        names = ", ".join(node.name for node in nodes)
-        raise Problem("input", f"the model has {len(nodes)} inputs ({names}), the manifest {len(wanted)}")
-    by_name = {node.name: node for node in nodes}
+    chosen = [nodes[place] for place in positions([node.name for node in nodes], wanted)]
     tensors, fixed = [], None
-    for position, item in enumerate(wanted):
-        node = by_name.get(item.name, nodes[position])
-        if item.name and item.name not in by_name and not item.name.isdigit():
-            raise Problem("input", f"the model has no input {item.name!r}; it has {', '.join(by_name)}")
+    for node, item in zip(chosen, wanted):
         element = _TYPES.get(node.type)
         if element is None:
             raise Problem("input", f"input {node.name!r} is a {node.type}, which is not supported")

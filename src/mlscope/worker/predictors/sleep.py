@@ -5,7 +5,7 @@ Options:
 * ``law``: ``constant:5ms``, ``exponential:2ms`` (mean), ``bimodal:1ms,10ms,0.9`` (the first with probability 0.9),
   ``uniform:1ms,3ms``; units ns, us, ms, s. One draw a call.
 * ``per_sample``: time added for each row of the batch (``0ms``).
-* ``seed``: of the draws (0).
+* ``seed``: of the draws (0), which are those of ``numpy.random.default_rng(seed)``, one after the other.
 * ``classes``: length of the answer (10); the answer is always class 0.
 
 It sleeps until shortly before the end and spins the rest, because a plain sleep overshoots by some 60 microseconds.
@@ -21,7 +21,7 @@ import numpy as np
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._options import take
+from mlscope.worker.predictors._options import take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -33,10 +33,20 @@ _ARITY = {"constant": 1, "exponential": 1, "uniform": 2, "bimodal": 3}
 
 
 def _nanoseconds(text: str) -> float:
-    found = re.fullmatch(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ns|us|ms|s)\s*", text)
+    found = re.fullmatch(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)\s*(ns|us|ms|s)\s*", text)
     if not found:
         raise Problem("option", f"{text!r} is no duration; write for instance 5ms")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise Problem("option", f"{text.strip()!r} is no probability, a number from 0 to 1")
+    return share
 
 
 class _Law:
@@ -50,14 +60,14 @@ class _Law:
                 "option",
                 f"{text!r} is no latency law; write for instance constant:5ms or bimodal:1ms,10ms,0.9",
             )
-        self._share = float(parts.pop()) if self._name == "bimodal" else 1.0
+        self._share = _share(parts.pop()) if self._name == "bimodal" else 1.0
         self._times = [_nanoseconds(part) for part in parts]
         self._random = np.random.default_rng(seed)
         self._block: list[int] = []
 
     def draw(self) -> int:
         if not self._block:
-            self._block = self._draws().astype(np.int64).tolist()
+            self._block = self._draws().astype(np.int64)[::-1].tolist()
         return self._block.pop()
 
     def _draws(self) -> np.ndarray[Any, Any]:
@@ -74,9 +84,9 @@ class _Law:
 class _Sleep:
     def load(self, command: Load) -> Description:
         options = take(command.options, {"law": "constant:5ms", "per_sample": "0ms", "seed": 0, "classes": 10})
-        self._law = _Law(str(options["law"]), int(options["seed"]))
+        self._law = _Law(str(options["law"]), whole(options, "seed", 0))
         self._per_sample = int(_nanoseconds(str(options["per_sample"])))
-        self._answers = np.zeros((command.batch_size, int(options["classes"])), np.float32)
+        self._answers = np.zeros((command.batch_size, whole(options, "classes", 1)), np.float32)
         self._answers[:, 0] = 1.0
         inputs = [
             Tensor(item.name or f"input{number}", item.element_type, (command.batch_size, *item.shape))
