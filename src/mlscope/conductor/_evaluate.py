@@ -107,7 +107,17 @@ def _once(
         error = ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
     finally:
         run.stop()
+    if error is not None:
+        _name_sealed(error, run)
     return _finish(run, error)
+
+
+def _name_sealed(error: MlscopeError, run: Run) -> None:
+    """A message that names the folder of the run under way shall name it as it will be called."""
+    for name in ("what", "where", "hint"):
+        text = getattr(error, name)
+        if text and run.kept:
+            setattr(error, name, text.replace(str(run.path), str(run.path.with_name(run.id))))
 
 
 @contextmanager

@@ -12,14 +12,14 @@ import numpy as np
 
 from mlscope.analyses import accuracy_result, latency_results
 from mlscope.conductor._answers import output_position, read_answers
-from mlscope.conductor._logs import accuracy_log, read_summary, scheduled_latencies
+from mlscope.conductor._logs import accuracy_log, accuracy_samples, read_summary, scheduled_latencies
 from mlscope.conductor._predict import loader_setup, output_files, wanted_input
 from mlscope.conductor._run import Run, mean_ns
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, WorkerError
 from mlscope.loader import Dataset, LoaderPool
 from mlscope.plan import LoadChoice
-from mlscope.results import seal_samples
+from mlscope.results import ACCURACY_PART, seal_samples
 from mlscope.worker.protocol import (
     FLAG_VALID,
     FLAG_WARMUP,
@@ -210,12 +210,16 @@ def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
     rows = rows[:written]
     if load.scenario == "Server":
         _note_schedule(rows, scheduled_latencies(folder))
-    seal_samples(raw, {}, run.path / "samples.parquet")
-    measured = rows[(rows[:, _COLUMN["flags"]] & FLAG_WARMUP) == 0]
-    if len(measured) and load.mode != "AccuracyOnly":
-        run.found.latency = latency_results(measured, _kinds(run, load))
-        _, first = np.unique(measured[:, _COLUMN["batch"]], return_index=True)
-        run.found.inference_ns = int((measured[first, _COLUMN["end_ns"]] - measured[first, _COLUMN["start_ns"]]).sum())
+    measured = np.flatnonzero((rows[:, _COLUMN["flags"]] & FLAG_WARMUP) == 0)
+    untimed = _untimed(load, folder, measured, done)
+    extra = {ACCURACY_PART: np.isin(np.arange(written), untimed)} if load.mode == "SubmissionRun" else {}
+    seal_samples(raw, extra, run.path / "samples.parquet")
+    timed = rows[np.setdiff1d(measured, untimed, assume_unique=True)]
+    measured = rows[measured]
+    if len(timed):
+        run.found.latency = latency_results(timed, _kinds(run, load))
+        _, first = np.unique(timed[:, _COLUMN["batch"]], return_index=True)
+        run.found.inference_ns = int((timed[first, _COLUMN["end_ns"]] - timed[first, _COLUMN["start_ns"]]).sum())
     _spans(run, rows)
     if outputs and len(measured):
         answered = np.zeros(load.sample_count, bool)
@@ -224,6 +228,13 @@ def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
     if done is not None and load.mode in ("AccuracyOnly", "SubmissionRun"):
         _check_accuracy(run, folder)
     raw.unlink()
+
+
+def _untimed(load: LoadChoice, folder: Path, measured: Array, done: TestDone | None) -> Array:
+    """Which of the measured rows tell nothing about speed: those of accuracy mode, and of a search at many rates."""
+    if load.mode == "PerformanceOnly":
+        return measured[:0]
+    return measured[: accuracy_samples(folder)] if load.mode == "SubmissionRun" and done else measured
 
 
 def _kinds(run: Run, load: LoadChoice) -> Sequence[Any]:

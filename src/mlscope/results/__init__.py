@@ -20,6 +20,7 @@ from mlscope.results._record import (
     Timings,
 )
 from mlscope.results._tables import (
+    ACCURACY_PART,
     Span,
     read_predictions,
     read_samples,
@@ -31,6 +32,7 @@ from mlscope.results._tables import (
 from mlscope.results.store import Filter, Store, open_store, parse_address, publish, rebuild, remove_run, run_folder
 
 __all__ = [
+    "ACCURACY_PART",
     "AccuracyResult",
     "Evaluation",
     "Failure",

@@ -12,6 +12,7 @@ from mlscope.results._folder import blob_path
 from mlscope.results._reading import read_record
 from mlscope.results._record import Record
 from mlscope.results._tables import (
+    ACCURACY_PART,
     PREDICTIONS_FILE,
     SAMPLES_FILE,
     SPANS_FILE,
@@ -81,13 +82,16 @@ class Evaluation:
             warmup: Give the warm-up's latencies instead of the measured ones (the two are never mixed).
 
         Returns:
-            int64 array [n]. Samples that failed have no latency; a query with a failed sample has none either.
+            int64 array [n]. Samples that failed have no latency; a query with a failed sample has none either. Those
+            of a SubmissionRun's accuracy part are left out: it is not timed.
         """
         import numpy as np
         import pyarrow.compute as pc
 
         table = self.samples()
         table = table.filter(pc.equal(table["warmup"], warmup))
+        if ACCURACY_PART in table.column_names:
+            table = table.filter(pc.invert(table[ACCURACY_PART]))
         since = pc.coalesce(table["scheduled_ns"], table["issued_ns"])
         latencies: NDArray[np.int64] = pc.subtract(table["end_ns"], since).to_numpy()
         failed = table["failed"].to_numpy()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ACCURACY_PART",
     "PREDICTIONS_FILE",
     "SAMPLES_FILE",
     "SPANS_FILE",
@@ -37,6 +38,8 @@ __all__ = [
 SAMPLES_FILE = "samples.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 SPANS_FILE = "spans.parquet"
+ACCURACY_PART = "accuracy_part"
+"""Extra column of the samples of a LoadGen SubmissionRun: the row belongs to the part that is not timed."""
 
 _CHUNK_ROWS = 131_072
 """Rows that are in memory at once: 8 MiB of raw samples."""

@@ -1,0 +1,1 @@
+"""Whole evaluations, through the command line and the Python API."""

@@ -1,0 +1,285 @@
+"""``mlscope benchmark``: the official LoadGen on the embedded default."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlscope
+from tests.conftest import Cli, Result
+from tests.e2e import running
+
+pytest.importorskip("mlperf_loadgen", reason="no LoadGen for this platform")
+
+SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline")
+OF = {"SingleStream": "query", "MultiStream": "query", "Server": "query", "Offline": "sample"}
+SHORT = ("--min-duration", "0.3")
+
+
+class Ran:
+    """A benchmark on the command line and what it recorded."""
+
+    def __init__(self, home: Path, *flags: str) -> None:
+        self.home = home
+        self.result: Result = running.run(home, "benchmark", *flags)
+        assert self.result.code == 0, self.result
+        self.evaluation = running.only(home)
+        self.record = self.evaluation.record
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """LoadGen's own summary."""
+        assert self.record.loadgen is not None
+        return self.record.loadgen.summary
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def performance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A short performance run of each scenario."""
+    home = tmp_path_factory.mktemp(request.param)
+    return Ran(home, "--scenario", request.param, *SHORT)
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def accuracy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """An accuracy run of each scenario."""
+    home = tmp_path_factory.mktemp(request.param)
+    return Ran(home, "--scenario", request.param, "--mode", "AccuracyOnly", "--format", "json")
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> mlscope.Evaluation:
+    """``predict dataset``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLSCOPE_HOME", str(tmp_path_factory.mktemp("predicted")))
+        return mlscope.evaluate()
+
+
+def test_performance_is_valid_and_shows_table_summary_and_verdict(performance: Ran) -> None:
+    out = performance.result.out
+    record = performance.record
+    assert record.loadgen is not None
+    assert record.loadgen.errors == 0
+    assert "LATENCIES (in milliseconds and fps)" in out
+    assert re.search(r"^Average latency: +[\d.]+ ms +\([\d.]+ fps\)$", out, re.MULTILINE)
+    assert "MLPerf Results Summary" in out
+    assert f"LoadGen {record.loadgen.version} calls the result {record.loadgen.validity}; " in out
+    assert len(record.loadgen.failed_conditions) == out.count("INVALID because ")
+    assert (record.loadgen.validity == "INVALID") == bool(record.loadgen.failed_conditions)
+
+
+def test_the_records_latencies_are_loadgens(performance: Ran) -> None:
+    record = performance.record
+    scenario = str(record.scenario)
+    first = record.latency[0]
+    assert first.of == OF[scenario]
+    assert first.clock == ("scheduled" if scenario == "Server" else "issued")
+    mean = float(performance.summary["Mean latency (ns)"])
+    if scenario == "Server":  # LoadGen's own trace is where the schedule comes from
+        assert first.mean_ns == pytest.approx(mean, abs=2)
+    else:  # our clocks are read within LoadGen's calls and after them
+        assert 0.8 * mean <= first.mean_ns <= 1.5 * mean + 2e5
+    assert first.failed == 0
+    latencies = performance.evaluation.latencies_ns(of="query" if first.of == "query" else "sample")
+    assert len(latencies) == first.count
+    assert latencies.mean() == pytest.approx(first.mean_ns)
+
+
+def test_the_table_says_mean_where_it_writes_average(performance: Ran) -> None:
+    first = performance.record.latency[0]
+    found = re.search(r"^Average latency: +([\d.]+) ms", performance.result.out, re.MULTILINE)
+    assert found
+    assert float(found[1]) == pytest.approx(first.mean_ns / 1e6, abs=0.0051)
+
+
+def test_every_sample_of_a_performance_run_is_kept(performance: Ran) -> None:
+    table = performance.evaluation.to_pandas()
+    warm, samples = table[table.warmup], table[~table.warmup]
+    assert len(warm) >= 1
+    assert (samples.issued_ns <= samples.start_ns).all()
+    assert (samples.start_ns < samples.end_ns).all()
+    assert set(samples.sample_index) <= set(range(500))
+    size = {"MultiStream": 8, "Offline": len(samples)}.get(str(performance.record.scenario), 1)
+    assert (samples.groupby("query").size() == size).all()
+
+
+def test_performance_has_no_accuracy(performance: Ran) -> None:
+    assert performance.record.accuracy is None
+    assert "accuracy=" not in performance.result.out
+
+
+def test_the_effective_settings_are_recorded(performance: Ran) -> None:
+    assert performance.record.loadgen is not None
+    effective = performance.record.loadgen.effective_settings
+    assert effective["min_duration_ms"] == 300
+    assert effective["scenario"] == performance.record.scenario
+    assert effective["mode"] == "PerformanceOnly"
+
+
+def test_accuracy_mode_agrees_with_predict_in_every_answer(accuracy: Ran, predicted: mlscope.Evaluation) -> None:
+    assert accuracy.record.accuracy == predicted.record.accuracy
+    assert accuracy.record.warnings == ()
+    np.testing.assert_array_equal(accuracy.evaluation.predictions()["top1"], predicted.predictions()["top1"])
+
+
+def test_accuracy_mode_makes_no_statement_about_speed(accuracy: Ran) -> None:
+    (found,) = accuracy.result.json()["evaluations"]
+    assert found["record"]["latency"] == []
+    assert found["record"]["loadgen"]["validity"] is None
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_submission_run_reports_the_accuracy_of_one_part_and_the_speed_of_the_other(
+    home: Path, scenario: str, predicted: mlscope.Evaluation
+) -> None:
+    run = mlscope.evaluate(scenario=scenario, mode="SubmissionRun", load={"min_duration_s": 0.3})
+    assert run.record.accuracy is not None
+    assert predicted.record.accuracy is not None
+    assert run.record.accuracy.top1_good == predicted.record.accuracy.top1_good
+    assert run.record.loadgen is not None
+    mean = float(run.record.loadgen.summary["Mean latency (ns)"])
+    first = run.record.latency[0]
+    assert 0.8 * mean <= first.mean_ns <= 1.5 * mean + 2e5
+    if scenario == "Offline":
+        assert first.count == int(run.record.loadgen.summary["samples_per_query"])
+    if scenario == "Server":
+        assert first.mean_ns == pytest.approx(mean, abs=2)
+    assert len(run.latencies_ns(of="query" if first.of == "query" else "sample")) == first.count
+
+
+def test_the_search_for_the_peak_ends_in_a_rate(home: Path) -> None:
+    run = mlscope.evaluate(
+        "sleep",
+        options={"law": "constant:2ms"},
+        scenario="Server",
+        mode="FindPeakPerformance",
+        load={
+            "count_override": 40,
+            "min_duration_s": 0.1,
+            "target_qps": 100,
+            "target_latency_ms": 30,
+            "settings": {"server_find_peak_qps_boundary_step_size": 100, "server_find_peak_qps_decimals_of_precision": 0},
+        },
+    )
+    assert run.record.loadgen is not None
+    assert run.record.loadgen.metric_value is not None
+    assert 0 < run.record.loadgen.metric_value <= 510
+    assert run.record.latency == ()
+
+
+@pytest.mark.parametrize(
+    ("flags", "condition"),
+    [
+        (("--count-override", "5", "--min-duration", "5"), r"minimum duration of 5 s"),
+        (("--count-override", "5", "--min-duration", "0"), r"early stopping"),
+        (
+            ("--scenario", "Server", "--target-qps", "50000", "--target-latency", "0.001", *SHORT),
+            r"99th percentile of the latencies is [\d.]+ ms, the bound is 0.001 ms",
+        ),
+    ],
+)
+def test_an_invalid_result_names_each_failed_condition_in_a_sentence(
+    cli: Cli, home: Path, flags: tuple[str, ...], condition: str
+) -> None:
+    result = cli("benchmark", *flags)
+    assert result.code == 0, result
+    assert "calls the result INVALID" in result.out
+    assert re.search(rf"^INVALID because .*{condition}", result.out, re.MULTILINE), result.out
+    record = running.only(home).record
+    assert record.loadgen is not None
+    assert record.loadgen.validity == "INVALID"
+    assert any(re.search(condition, each) for each in record.loadgen.failed_conditions)
+
+
+def test_runs_log_shows_summary_detail_and_worker(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ran = Ran(home, "--count-override", "70", "--min-duration", "0", "--env", "PYTHONVERBOSE=1")
+    run = ran.record.id[:16]
+    assert running.run(home, "runs", "log", run).out.startswith("=======")
+    summary = running.run(home, "runs", "log", run, "summary").out
+    assert "MLPerf Results Summary" in summary
+    detail = running.run(home, "runs", "log", run, "detail").out
+    assert all(line.startswith(":::MLLOG ") for line in detail.splitlines())
+    assert "mlperf_loadgen" in running.run(home, "runs", "log", run, "worker").out
+    shown = json.loads(running.run(home, "runs", "show", run, "-f", "json").out)
+    assert shown == ran.record.model_dump(mode="json")
+
+
+def effective(home: Path) -> dict[str, Any]:
+    """Settings that LoadGen used."""
+    loadgen = running.only(home).record.loadgen
+    assert loadgen is not None
+    return loadgen.effective_settings
+
+
+def test_settings_flags_and_user_conf_reach_loadgen(cli: Cli, home: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "user.conf"
+    conf.write_text(
+        "# a comment\n*.MultiStream.min_duration = 100\nDigits_CNN.MultiStream.max_duration = 250\n"
+        "*.Server.target_qps = 7\n*.*.min_query_count = 20\n"
+    )
+    result = cli(
+        *("benchmark", "--scenario", "MultiStream", "--user-conf", conf, "--samples-per-query", "4"),
+        *("--setting", "print_timestamps=true", "--dataset-size", "100", "--buffer-size", "50"),
+    )
+    assert result.code == 0, result
+    found = effective(home)
+    assert found["min_duration_ms"] == 100
+    assert found["max_duration_ms"] == 250
+    assert found["min_query_count"] == 20
+    assert found["multi_stream_samples_per_query"] == 4
+    assert found["print_timestamps"] is True
+    table = running.only(home).to_pandas()
+    samples = table[~table.warmup]
+    assert samples.sample_index.nunique() <= 50
+    assert samples.sample_index.max() < 100
+    with running.only(home).open("conf/user.conf") as file:
+        assert file.read().decode() == conf.read_text()
+
+
+def test_a_seed_gives_the_same_order_of_samples_again(home: Path) -> None:
+    orders = []
+    for seed in (5, 5, 6):
+        run = mlscope.evaluate(scenario="SingleStream", seed=seed, load={"count_override": 50, "min_duration_s": 0})
+        table = run.to_pandas()
+        orders.append(list(table[~table.warmup].sample_index))
+    assert len(orders[0]) == 50
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--scenario", "Offline", "--samples-per-query", "4"), "MultiStream"),
+        (("--target-qps", "5"), "Server and Offline"),
+        (("--setting", "min_duration=5"), "did you mean min_duration_ms?"),
+        (("--setting", "server_num_issue_query_threads=2"), "only 0"),
+        (("--mode", "FindPeakPerformance"), "--scenario Server"),
+        (("--count-override", "0"), "--count-override"),
+        (("--user-conf", "no-such.conf"), "no-such.conf"),
+    ],
+)
+def test_settings_that_make_no_sense_are_one_line(cli: Cli, home: Path, flags: tuple[str, ...], words: str) -> None:
+    assert words in running.one_line(cli("benchmark", *flags), 2)
+    assert running.folders(home) == []
+
+
+def test_a_line_of_a_conf_file_that_cannot_be_read_is_told_with_its_place(cli: Cli, tmp_path: Path) -> None:
+    conf = tmp_path / "user.conf"
+    conf.write_text("*.Server.target_qps = 7\n*.Server.target_latency = fast\n")
+    line = running.one_line(cli("benchmark", "--user-conf", conf), 2)
+    assert line.startswith(f"{conf}:2: ")
+
+
+def test_a_picture_that_cannot_be_read_ends_a_load_test(cli: Cli, home: Path, tmp_path: Path) -> None:
+    folder = running.some_digits(tmp_path / "data", 20)
+    (folder / "digit_007.png").write_bytes(b"")
+    line = running.one_line(cli("benchmark", "--dataset-path", folder, *SHORT), 5)
+    assert "digit_007.png" in line
+    assert "empty" in line
