@@ -74,7 +74,7 @@ def test_the_lock_holds_every_distribution_with_the_digest_of_its_record() -> No
     assert numpy == {
         "name": "numpy",
         "version": metadata.version("numpy"),
-        "record_sha256": hashlib.sha256(Path(str(record.locate())).read_bytes()).hexdigest(),
+        "record_sha256": hashlib.sha256(Path(str(record.locate())).read_bytes().replace(b"\r\n", b"\n")).hexdigest(),
     }
 
 

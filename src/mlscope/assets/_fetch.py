@@ -211,7 +211,7 @@ class _Fetcher:
             raise OfflineError(
                 "it is not in the cache, and the network was ruled out",
                 where=shown,
-                hint="run `mlscope download` with a network, or leave out --offline",
+                hint="run `mlscope download` with a network, or leave out --local",
             )
         checked = wanted.known or self.wanted.known
         if not source.secure and not checked:
