@@ -76,6 +76,7 @@ def verdict_lines(record: Record) -> list[str]:
         return []
     metric = ""
     if loadgen.metric is not None and loadgen.metric_value is not None:
-        metric = f"; {loadgen.metric}: {loadgen.metric_value:g} {loadgen.metric_unit or ''}".rstrip()
+        value, unit = loadgen.metric_value, loadgen.metric_unit or ""
+        metric = f"; {loadgen.metric}: {value / 1e6:.6g} ms" if unit == "ns" else f"; {loadgen.metric}: {value:.6g}"
     lines = [f"LoadGen {loadgen.version} calls the result {loadgen.validity}{metric}"]
     return [*lines, *(f"INVALID because {each}" for each in loadgen.failed_conditions)]
