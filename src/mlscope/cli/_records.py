@@ -77,6 +77,7 @@ def verdict_lines(record: Record) -> list[str]:
     metric = ""
     if loadgen.metric is not None and loadgen.metric_value is not None:
         value, unit = loadgen.metric_value, loadgen.metric_unit or ""
-        metric = f"; {loadgen.metric}: {value / 1e6:.6g} ms" if unit == "ns" else f"; {loadgen.metric}: {value:.6g}"
+        shown = f"{value / 1e6:.6g} ms" if unit == "ns" else f"{value:.6g} {unit}".rstrip()
+        metric = f"; {loadgen.metric}: {shown}"
     lines = [f"LoadGen {loadgen.version} calls the result {loadgen.validity}{metric}"]
     return [*lines, *(f"INVALID because {each}" for each in loadgen.failed_conditions)]
