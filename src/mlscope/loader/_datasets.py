@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-from pathlib import Path
+import re
+import stat
+from pathlib import Path, PurePosixPath
 
 from mlscope.errors import DataError
 from mlscope.manifests import DatasetManifest
 
 __all__ = ["Dataset", "open_dataset"]
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,22 +42,27 @@ class Dataset:
 def open_dataset(manifest: DatasetManifest, base: Path, path: Path | None) -> Dataset:
     """Read a data set's list and find its files.
 
+    A file that is listed twice is evaluated twice. Names lead into the folder, never out of it; a symbolic link
+    inside of it may lead anywhere.
+
     Args:
         manifest: The data set's manifest.
         base: Folder of the manifest; its own `path` is relative to it.
         path: Where the pictures lie, when the user said so.
 
     Raises:
-        DataError: No folder, no list, a line that is no ``file index``, a label out of range, a missing file, or
-            no samples at all.
+        DataError: No folder, no list, a line that is no ``file index``, a name that leads out of the folder, a
+            label out of range, two labels for one file, a missing file, or no samples at all.
     """
     root = path if path is not None else (base / manifest.path if manifest.path else None)
     if root is None:
         raise DataError(
             f"the data set {manifest.name!r} does not say where its pictures lie", hint="give --dataset-path DIR"
         )
+    root = root.absolute()
     if not root.is_dir():
-        raise DataError("there is no such folder", where=str(root), hint="give --dataset-path DIR")
+        what = "this is a file, not a folder" if root.exists() else "there is no such folder"
+        raise DataError(what, where=str(root), hint="give --dataset-path DIR")
     listing = root / manifest.list
     if not listing.is_file():
         there = sorted(item.name for item in root.glob("*.txt"))
@@ -63,34 +72,50 @@ def open_dataset(manifest: DatasetManifest, base: Path, path: Path | None) -> Da
     files, labels = _read_list(listing, manifest.classes)
     digest = hashlib.sha256()
     for name, label in zip(files, labels, strict=True):
-        try:
-            size = (root / name).stat().st_size
-        except OSError as error:
-            raise DataError(f"{manifest.list} names {name!r}, which is not there", where=str(root)) from error
-        digest.update(f"{name} {label} {size}\n".encode())
+        digest.update(f"{name} {label} {_file_size(root, name, manifest.list)}\n".encode())
     return Dataset(
         manifest.name, manifest.version, root, tuple(files), tuple(labels), manifest.classes, digest.hexdigest()
     )
 
 
-def _read_list(listing: Path, classes: int | None) -> tuple[list[str], list[int]]:
-    files, labels = [], []
+def _file_size(root: Path, name: str, listing: str) -> int:
     try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        found = (root / name).stat()
+    except OSError as error:
+        raise DataError(f"{listing} names {name!r}, which is not there", where=str(root)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{listing} names {name!r}, which is no file", where=str(root))
+    return found.st_size
+
+
+def _read_list(listing: Path, classes: int) -> tuple[list[str], list[int]]:
+    found: list[tuple[str, int]] = []
+    label_of: dict[str, int] = {}
+    try:
+        lines = listing.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the list cannot be read: {error}", where=str(listing)) from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        name, _, index = line.strip().rpartition(" ")
-        if not name or not index.lstrip("-").isdigit():
-            raise DataError(f"the line is no `file index`: {line[:60]!r}", where=f"{listing}:{number}")
-        label = int(index)
-        if label < 0 or (classes is not None and label >= classes):
-            limit = f"0 to {classes - 1}" if classes else "0 or more"
-            raise DataError(f"label {label} is out of range ({limit})", where=f"{listing}:{number}")
-        files.append(name.strip())
-        labels.append(label)
-    if not files:
+        where = f"{listing}:{number}"
+        name, label = _read_line(line, where)
+        if not 0 <= label < classes:
+            raise DataError(f"label {label} is out of range (0 to {classes - 1})", where=where)
+        if label_of.setdefault(name, label) != label:
+            raise DataError(f"{name!r} has label {label} here and {label_of[name]} further up", where=where)
+        found.append((name, label))
+    if not found:
         raise DataError("the list names no pictures", where=str(listing))
-    return files, labels
+    return [name for name, _ in found], [label for _, label in found]
+
+
+def _read_line(line: str, where: str) -> tuple[str, int]:
+    """The name (it may hold spaces) and the label of one line."""
+    name, *index = line.strip().rsplit(maxsplit=1)
+    if not index or not _WHOLE.fullmatch(index[0]):
+        raise DataError(f"the line is no `file index`: {line.strip()[:60]!r}", where=where)
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise DataError(f"{name!r} leads out of the data set's folder", where=where, hint="write names relative to it")
+    return name, int(index[0])

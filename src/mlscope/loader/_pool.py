@@ -18,6 +18,7 @@ __all__ = ["Loaded", "LoaderPool", "LoaderSetup"]
 
 _AHEAD = 2  # tasks that a process has been given: one in work, one waiting
 _CHUNK = 8  # rows of one task
+_MOST_PIXELS = 1 << 28  # of a picture: a file of some kilobytes can claim to be gigabytes of one colour
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,12 +64,13 @@ class LoaderPool:
             }
         ).encode()
         command = [sys.executable, "-m", "mlscope.loader._process"]
+        env = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(_MOST_PIXELS), **os.environ}
         self._channels: list[Channel] = []
         self._given: dict[int, int] = {}
         self._waiting: deque[tuple[int, list[tuple[int, int, str]]]] = deque()
         try:
             for _ in range(processes):
-                channel = Channel(command, log=log, env=os.environ, cwd=log.parent)
+                channel = Channel(command, log=log, env=env, cwd=log.parent)
                 self._channels.append(channel)
                 self._given[channel.fileno()] = 0
                 channel.send(line + b"\n")
@@ -82,7 +84,7 @@ class LoaderPool:
     def _check_ready(channel: Channel) -> None:
         line = channel.receive_one()
         if line is None:
-            raise WorkerError("a loader process ended at once", where=str(channel.log), hint=channel.tail(3))
+            raise _death("a loader process ended at once", channel)
         answer = json.loads(line)
         if "error" in answer:
             raise DataError(answer["error"], hint="mend the hook in the manifest")
@@ -109,11 +111,11 @@ class LoaderPool:
         """What one process has finished.
 
         Raises:
-            WorkerError: The process is gone.
+            WorkerError: The process is gone; what it had been given is lost.
         """
         lines = channel.receive()
         if lines is None:
-            raise WorkerError("a loader process died", where=str(channel.log), hint=channel.tail(3) or "see the log")
+            raise _death("a loader process died", channel)
         for line in lines:
             answer = json.loads(line)
             self._given[channel.fileno()] -= 1
@@ -121,22 +123,35 @@ class LoaderPool:
             for row, begin, end, error, oddity in answer["items"]:
                 yield Loaded(answer["slot"], row, begin, end, error, oddity)
 
-    def postprocess(self, outputs: Sequence[Path], count: int, to: Path) -> None:
+    def postprocess(self, outputs: Sequence[Path], count: int, to: Path, output: int = 0) -> None:
         """Run the postprocess hooks over stored outputs.
+
+        Args:
+            outputs: The .npy files of all outputs, shape [count, ...] each.
+            count: Samples.
+            to: The .npy file that is made: scores, shape [count, classes], float32.
+            output: The output that holds the scores where no ``postprocess`` hook makes them.
 
         Raises:
             DataError: A hook failed.
+            WorkerError: The process is gone.
         """
         channel = self._channels[0]
-        task = {"outputs": [str(path) for path in outputs], "count": count, "to": str(to)}
+        task = {"outputs": [str(path) for path in outputs], "count": count, "to": str(to), "output": output}
         channel.send(json.dumps(task).encode() + b"\n")
         line = channel.receive_one()
-        error = "the loader process died" if line is None else json.loads(line)["error"]
-        if error:
-            raise DataError(error, where=str(channel.log))
+        if line is None:
+            raise _death("a loader process died", channel)
+        if error := json.loads(line)["error"]:
+            raise DataError(error, where=str(channel.log), hint="mend the hook in the manifest")
 
     def close(self) -> None:
         """End the processes."""
         for channel in self._channels:
             channel.close(timeout_s=2.0)
         self._channels = []
+
+
+def _death(what: str, channel: Channel) -> WorkerError:
+    tail = channel.tail(1)
+    return WorkerError(what, where=str(channel.log), hint=f"its log ends with: {tail}" if tail else None)

@@ -21,11 +21,12 @@ import numpy as np
 
 from mlscope.loader._hooks import HookError, compile_hooks
 from mlscope.loader._pictures import oddity
-from mlscope.loader._steps import UnreadableError, compile_steps
+from mlscope.loader._steps import UnreadableError, check_whole, compile_steps
 
 __all__ = ["main"]
 
 Array = np.ndarray[Any, Any]
+_MOST_ERROR = 500  # characters: an answer fits into the pipe, so that nobody waits for the other
 
 
 class _Pictures:
@@ -61,8 +62,9 @@ class _Pictures:
         except Exception as problem:  # noqa: BLE001 - a hook or decoder may raise anything: the sample failed
             traceback.print_exc()
             error = f"{type(problem).__name__}: {problem}"
-        if error:
+        if error is not None:
             row[...] = 0
+            error = " ".join(error.split())[:_MOST_ERROR]
         return [begin, time.perf_counter_ns(), error, odd]
 
     def _tensor(self, data: bytes) -> Array:
@@ -77,6 +79,8 @@ class _Pictures:
         array = np.asarray(tensor)
         if array.shape != self._shape:
             raise UnreadableError(f"the hooks give shape {array.shape}, the manifest says {self._shape}")
+        if array.dtype != self._dtype:
+            check_whole(array, self._dtype)
         return array
 
 
@@ -85,18 +89,27 @@ def _postprocess(task: Mapping[str, Any], hooks: Mapping[str, Callable[[Any], An
     outputs = [np.load(path, mmap_mode="r", allow_pickle=False) for path in task["outputs"]]
     scores: Array | None = None
     for row in range(task["count"]):
-        data: Any = [np.array(values[row]) for values in outputs]
         try:
-            for name in ("before_postprocess", "postprocess", "after_postprocess"):
-                data = hooks[name](data) if name in hooks else data
-            vector = np.asarray(data[0] if isinstance(data, list) else data, np.float32).reshape(-1)
+            vector = _scores(hooks, [np.array(values[row]) for values in outputs], task["output"])
             if scores is None:
                 scores = np.lib.format.open_memmap(task["to"], "w+", np.float32, (task["count"], len(vector)))
+            if len(vector) != scores.shape[1]:
+                raise ValueError(f"{len(vector)} scores, after {scores.shape[1]} of the samples before")
             scores[row] = vector
         except Exception as error:  # noqa: BLE001 - foreign code
             traceback.print_exc()
             return f"the postprocess hooks failed at sample {row}: {type(error).__name__}: {error}"
     return None
+
+
+def _scores(hooks: Mapping[str, Callable[[Any], Any]], outputs: Any, output: int) -> Array:
+    """The scores of one sample."""
+    if "before_postprocess" in hooks:
+        outputs = hooks["before_postprocess"](outputs)
+    scores = hooks["postprocess"](outputs) if "postprocess" in hooks else outputs[output]
+    if "after_postprocess" in hooks:
+        scores = hooks["after_postprocess"](scores)
+    return np.asarray(scores, np.float32).reshape(-1)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,26 +6,22 @@ The other side of a resize by ``short_side`` is truncated to an integer, as in M
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from mlscope.loader._pictures import truncated
 
-__all__ = ["Picture", "UnreadableError", "compile_steps"]
+__all__ = ["UnreadableError", "check_whole", "compile_steps"]
 
 Array = np.ndarray[Any, Any]
+_MOST_PIXELS = 1 << 27  # of a resized picture; a strip of 1 x 20000 pixels would become gigabytes
 
 
 class UnreadableError(Exception):
     """A picture that cannot be turned into a tensor; the message says why."""
-
-
-class Picture(Protocol):
-    """A PIL image, as far as it is used here."""
-
-    size: tuple[int, int]
 
 
 Step = Callable[[Any], Any]
@@ -56,6 +52,7 @@ def _decode(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Step:
 
 
 def _decode_opencv(color: str) -> Step:
+    """As ``cv2.imread``: an EXIF orientation is carried out, transparency is dropped, 16 bits lose the lower 8."""
     import cv2
 
     flag = cv2.IMREAD_GRAYSCALE if color == "GRAY" else cv2.IMREAD_COLOR
@@ -63,6 +60,8 @@ def _decode_opencv(color: str) -> Step:
     def run(data: bytes) -> Array:
         if truncated(data):
             raise UnreadableError("the picture file is truncated")
+        if not data:
+            raise UnreadableError("the file is empty")
         try:
             picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
         except cv2.error as error:
@@ -75,6 +74,7 @@ def _decode_opencv(color: str) -> Step:
 
 
 def _decode_pillow(color: str) -> Step:
+    """As ``Image.open``: an EXIF orientation is left alone, transparency is dropped, 16 bits lose the lower 8."""
     import io
 
     from PIL import Image, UnidentifiedImageError
@@ -85,7 +85,10 @@ def _decode_pillow(color: str) -> Step:
         if truncated(data):
             raise UnreadableError("the picture file is truncated")
         try:
-            picture = Image.open(io.BytesIO(data)).convert(mode)
+            picture: Image.Image = Image.open(io.BytesIO(data))
+            if picture.mode.startswith("I"):  # convert() would clip 16 bits at 255
+                picture = Image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
+            picture = picture.convert(mode)
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UnreadableError(f"Pillow cannot decode it: {error}") from error
         return np.asarray(picture)[:, :, ::-1] if color == "BGR" else picture
@@ -114,7 +117,8 @@ def _target(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Callable[[int, 
     """The rule that gives the new height and width."""
     size = step.get("size")
     if size is None:
-        goal = next((s["size"] for s in spec["steps"] if s["op"] == "crop"), None) or _plane(spec)
+        later = itertools.dropwhile(lambda other: other is not step, spec["steps"])
+        goal = next((other["size"] for other in later if other["op"] == "crop"), None) or _plane(spec)
         size = int((goal if isinstance(goal, int) else min(goal)) / step["crop_ratio"])
     height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     rule = step["rule"]
@@ -142,7 +146,7 @@ def _resize(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Step:
 
     def run(value: Any) -> Any:
         height, width = target(*_size(value))
-        if height < 1 or width < 1:
+        if height < 1 or width < 1 or height * width > _MOST_PIXELS:
             raise UnreadableError(f"it would be resized to {width} x {height} pixels")
         return resize(value, height, width)
 
@@ -203,7 +207,7 @@ def _normalize(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Step:
 def _quantize(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Step:
     limits = np.iinfo(np.dtype(spec["element_type"]))
     scale, zero = np.float32(step["scale"]), float(step["zero_point"])
-    return lambda value: np.clip(np.rint(_array(value) / scale) + zero, limits.min, limits.max)
+    return lambda value: np.clip(np.rint(_array(value).astype(np.float32) / scale) + zero, limits.min, limits.max)
 
 
 _MAKERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Step]] = {
@@ -218,6 +222,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Step]] = {
 def _finisher(spec: Mapping[str, Any]) -> Callable[[Any], Array]:
     """Layout and element type come last; what does not fit the declared shape is an error."""
     shape, dtype, layout = tuple(spec["shape"]), np.dtype(spec["element_type"]), spec["layout"]
+    quantized = any(step["op"] == "quantize" for step in spec["steps"])
 
     def run(value: Any) -> Array:
         array = _array(value)
@@ -229,6 +234,21 @@ def _finisher(spec: Mapping[str, Any]) -> Callable[[Any], Array]:
             array = array.transpose(2, 0, 1)
         if array.shape != shape:
             raise UnreadableError(f"the steps give shape {array.shape}, the manifest says {shape}")
+        if not quantized and array.dtype != dtype:
+            check_whole(array, dtype)
         return array.astype(dtype, copy=False)
 
     return run
+
+
+def check_whole(array: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse values that a cast to a whole-number type would change beyond recognition.
+
+    Raises:
+        UnreadableError: They are out of its range, or fractions.
+    """
+    if dtype.kind not in "iu" or not array.size:
+        return
+    limits, low, high = np.iinfo(dtype), array.min(), array.max()
+    if low < limits.min or high > limits.max or (array.dtype.kind == "f" and (array != np.rint(array)).any()):
+        raise UnreadableError(f"values from {low:g} to {high:g} do not fit into {dtype}: a quantize step is missing")

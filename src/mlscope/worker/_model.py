@@ -61,9 +61,6 @@ class Model:
                 "input",
                 f"the model's batch is fixed at {rows}, smaller than --batch-size {command.batch_size}",
             )
-        for tensor in self.inputs:
-            if -1 in tensor.shape[1:]:
-                raise Problem("input", f"input {tensor.name!r} leaves its shape open: {list(tensor.shape)}")
         feeds = {
             tensor.name: np.zeros((rows, *tensor.shape[1:]), np.dtype(tensor.element_type)) for tensor in self.inputs
         }

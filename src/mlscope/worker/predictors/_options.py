@@ -7,7 +7,7 @@ from typing import Any
 
 from mlscope.worker._problem import Problem
 
-__all__ = ["take", "whole"]
+__all__ = ["flag", "take", "whole"]
 
 
 def take(options: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -22,6 +22,18 @@ def take(options: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
             raise Problem("option", f"unknown option {name!r} of the predictor; {hint}")
     return {**known, **options}
+
+
+def flag(options: dict[str, Any], name: str) -> bool:
+    """An option that is true or false.
+
+    Raises:
+        Problem: It is neither.
+    """
+    value = options[name]
+    if not isinstance(value, bool):
+        raise Problem("option", f"{name} must be true or false, not {value!r}")
+    return value
 
 
 def whole(options: dict[str, Any], name: str, least: int) -> int:

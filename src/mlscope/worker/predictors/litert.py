@@ -14,8 +14,8 @@ from ai_edge_litert import interpreter as litert
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._inputs import positions
-from mlscope.worker.predictors._options import take
+from mlscope.worker.predictors._inputs import check_closed, positions
+from mlscope.worker.predictors._options import flag, take
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -26,7 +26,7 @@ class _LiteRT:
         options = take(command.options, {"xnnpack": True})
         if command.device != "cpu":
             raise Problem("framework", "litert runs on the CPU here; leave out --gpu")
-        self._path, self._threads, self._xnnpack = command.files["graph"], command.threads, bool(options["xnnpack"])
+        self._path, self._threads, self._xnnpack = command.files["graph"], command.threads, flag(options, "xnnpack")
         self._open()
         details = self._match_inputs(command)
         warnings = []
@@ -94,6 +94,9 @@ class _LiteRT:
         self._rests = [
             _rest(found, item) if item.element_type else _declared(found)[1:] for found, item in zip(chosen, wanted)
         ]
+        for found, rest in zip(chosen, self._rests):
+            if not command.inspect:
+                check_closed(found["name"], rest)
         self._inputs = {item["name"]: int(item["index"]) for item in chosen}
         return chosen
 
@@ -124,9 +127,11 @@ class _LiteRT:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             return str(error)
-        shapes = [_declared(item) for item in self._interpreter.get_output_details()]
-        fits = rows == 1 or all(shape[:1] in ((rows,), (-1,)) for shape in shapes)
-        return None if fits else f"its outputs have shapes {shapes} for a batch of {rows}"
+        for item in self._interpreter.get_output_details():
+            shape = [int(size) for size in item["shape"]]
+            if rows > 1 and shape[:1] != [rows] and _declared(item)[:1] != (-1,):
+                return f"output {item['name']!r} has shape {shape} for a batch of {rows}"
+        return None
 
 
 def _element(item: dict[str, Any]) -> str:

@@ -20,8 +20,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._inputs import positions
-from mlscope.worker.predictors._options import take, whole
+from mlscope.worker.predictors._inputs import check_closed, positions
+from mlscope.worker.predictors._options import flag, take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -105,9 +105,10 @@ def _session_options(options: dict[str, Any], threads: int) -> Any:
     session.execution_mode = (
         onnxruntime.ExecutionMode.ORT_PARALLEL if mode == "parallel" else onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     )
-    session.enable_mem_pattern = bool(options["mem_pattern"])
-    session.enable_cpu_mem_arena = bool(options["cpu_mem_arena"])
-    session.add_session_config_entry("session.intra_op.allow_spinning", "1" if options["allow_spinning"] else "0")
+    session.enable_mem_pattern = flag(options, "mem_pattern")
+    session.enable_cpu_mem_arena = flag(options, "cpu_mem_arena")
+    spinning = "1" if flag(options, "allow_spinning") else "0"
+    session.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     return session
 
 
@@ -137,6 +138,8 @@ def _match_inputs(nodes: list[Any], command: Load) -> tuple[list[Tensor], int | 
         if item.element_type:
             _check_shape(node.name, rest, list(item.shape))
         shape = item.shape if item.element_type else tuple(_size(size) for size in rest)
+        if not command.inspect:
+            check_closed(node.name, shape)
         fixed = batch if isinstance(batch, int) else fixed
         free = -1 if command.inspect else command.batch_size
         tensors.append(Tensor(node.name, element, (batch if isinstance(batch, int) else free, *shape)))
