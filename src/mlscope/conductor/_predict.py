@@ -15,6 +15,7 @@ from mlscope.conductor._pump import Pump
 from mlscope.conductor._run import Run, mean_ns
 from mlscope.errors import WorkerError
 from mlscope.loader import Dataset, LoaderPool, LoaderSetup
+from mlscope.plan import ExecutionChoice
 from mlscope.results import seal_samples
 from mlscope.worker.protocol import (
     FLAG_FAILED,
@@ -31,6 +32,7 @@ from mlscope.worker.protocol import (
 __all__ = ["loader_setup", "measure", "output_files", "wanted_input"]
 
 Array = np.ndarray[Any, Any]
+_PHASE = 32  # pictures of one phase of loading
 
 
 def wanted_input(run: Run) -> Tensor:
@@ -69,6 +71,12 @@ def output_files(run: Run, loaded: Loaded, rows: int) -> list[Path]:
     return paths
 
 
+def _slots(execution: ExecutionChoice) -> int:
+    """Enough for everybody to have one in work and one waiting; alternating phases are some pictures long."""
+    busy = 2 * (execution.workers + execution.loader_processes)
+    return busy if execution.overlap else max(busy, -(-_PHASE // execution.batch_size))
+
+
 def measure(run: Run) -> None:
     """Run all samples; what is found goes to ``run.found`` even when something fails on the way.
 
@@ -83,7 +91,7 @@ def measure(run: Run) -> None:
     started = [run.start_worker([wanted_input(run)]) for _ in range(plan.execution.workers)]
     loaded = started[0][1]
     run.found.effective["output_position"] = output_position(run, loaded)
-    slots = 2 * (plan.execution.workers + plan.execution.loader_processes)
+    slots = _slots(plan.execution)
     row_bytes = (
         int(np.prod(loaded.inputs[0].shape[1:], dtype=np.int64)) * np.dtype(loaded.inputs[0].element_type).itemsize
     )
@@ -104,6 +112,7 @@ def measure(run: Run) -> None:
         part=plan.execution.partition_list_size,
         batch=plan.execution.batch_size,
         slots=slots,
+        overlap=plan.execution.overlap,
         fail_on_error=plan.execution.fail_on_error,
         observer=run.observer,
     )

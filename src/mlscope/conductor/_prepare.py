@@ -139,11 +139,15 @@ def prepare(request: Request, observer: Observer) -> Prepared:
 
 def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
     """How the model is run, with what was left open chosen from the cores."""
+    cores = host_threads()
     workers = request.workers or 1
+    threads = request.threads or max(1, cores // workers)
+    overlap = request.gpu or threads == 1 or threads * workers < cores
+    spare = cores - threads * workers if overlap and threads > 1 else cores - 1
     return ExecutionChoice(
         batch_size=request.batch_size,
         partition_list_size=request.partition_list_size or request.batch_size,
-        threads=request.threads or max(1, host_threads() // workers),
+        threads=threads,
         workers=workers,
         device="gpu" if request.gpu else "cpu",
         trace_level=level.name,
@@ -151,7 +155,10 @@ def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
         fail_on_error=request.fail_on_error,
         allow_hooks=request.allow_hooks,
         seed=request.seed,
-        loader_processes=request.loader_processes or max(1, min(8, host_threads() - 1)),
+        loader_processes=request.loader_processes or max(1, min(8, spare if overlap else cores)),
+        overlap=overlap,
+        worker_prefix=request.worker_prefix,
+        env=request.env,
     )
 
 

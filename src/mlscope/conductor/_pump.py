@@ -2,6 +2,10 @@
 
 One thread that sleeps in select(2): the loader processes work ahead of the model as far as there are slots, so
 memory does not depend on the number of pictures.
+
+Where the model's threads fill the cores, loading beside them makes them wait for each other: a framework's threads spin
+at the end of every operator until the last one is there. Then pictures are loaded by all cores while the model rests,
+and the model runs alone while the loaders rest, a ring of slots at a time.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from mlscope.loader import Loaded, LoaderPool
 from mlscope.worker.protocol import Batch, Done
 
 __all__ = ["Pump", "batches"]
+
+_AHEAD = 2  # batches that a worker has been given: one in work, one waiting in its pipe
 
 
 def batches(rows: int, part: int, batch: int) -> Iterator[range]:
@@ -59,6 +65,7 @@ class Pump:
         part: int,
         batch: int,
         slots: int,
+        overlap: bool,
         fail_on_error: bool,
         observer: Observer,
     ) -> None:
@@ -69,8 +76,9 @@ class Pump:
         self._free = deque(range(slots))
         self._filling: dict[int, _Slot] = {}
         self._full: deque[_Slot] = deque()
-        self._idle = deque(workers)
+        self._idle = deque(list(workers) * _AHEAD)
         self._running: dict[int, _Slot] = {}
+        self._overlap = overlap
         self._fail_on_error = fail_on_error
         self._observer = observer
         self._batch = 0
@@ -118,6 +126,8 @@ class Pump:
 
     def _ask(self) -> None:
         """Fill the slots that are free."""
+        if not self._overlap and (self._full or self._running):
+            return
         while self._free:
             rows = next(self._todo, None)
             if rows is None:
@@ -151,6 +161,8 @@ class Pump:
             self._full.append(slot)
 
     def _give(self) -> None:
+        if not self._overlap and self._filling:
+            return
         while self._full and self._idle:
             slot, worker = self._full.popleft(), self._idle.popleft()
             self._running[slot.number] = slot

@@ -85,6 +85,11 @@ class ExecutionChoice(Frozen):
     allow_hooks: bool = False
     seed: int = 0
     loader_processes: int = 1
+    overlap: bool = True
+    """Whether pictures are loaded while the model runs, or in turns with it."""
+    worker_prefix: str = ""
+    env: dict[str, str] = {}
+    """Environment variables that were added to the worker's."""
 
 
 class LoadChoice(Frozen):
