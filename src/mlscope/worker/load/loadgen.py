@@ -84,6 +84,9 @@ class _Sut:
 
         Where a rate will be guessed from them there are more, for a second at most: a model may take a different
         time at each call.
+
+        Raises:
+            Problem: The model failed.
         """
         rated = self._command.scenario in ("Server", "Offline")
         times: list[int] = []
@@ -94,7 +97,11 @@ class _Sut:
         ):
             start = time.perf_counter_ns()
             self._gather([0] * self._model.batch_size)
-            self._predict(self._feeds[0] if self._plain else self._gathered)
+            try:
+                self._predict(self._feeds[0] if self._plain else self._gathered)
+            except Exception as error:  # frameworks raise whatever they like
+                traceback.print_exc()
+                raise Problem("model", f"the model failed in the warm-up: {type(error).__name__}: {error}") from error
             end = time.perf_counter_ns()
             times.append(end - start)
             self.samples.append(0, -1, -1, -1, start, start, end, FLAG_VALID | FLAG_WARMUP)

@@ -15,17 +15,17 @@ from mlscope.worker.protocol import LoadTest
 __all__ = ["build", "effective", "logs"]
 
 # FromConfig's kinds. 0 reads the mlperf.conf inside LoadGen, whatever the path; 1 does the same and then reads the
-# path, once a process (a second call leaves the seeds at 0); 2 reads the path, all but the _EMBEDDED_ONLY keys.
+# path, once a process (a second call leaves the seeds at 0); 2 reads the path, but no seeds.
 _USER, _ANY = 1, 2
-_EMBEDDED_ONLY = {
+_SEEDS = (
     "qsl_rng_seed",
     "sample_index_rng_seed",
     "schedule_rng_seed",
     "test05_qsl_rng_seed",
     "test05_sample_index_rng_seed",
     "test05_schedule_rng_seed",
-}
-_LINE = re.compile(r"^\s*([^\s.#]+)\.([^\s.]+)\.(\w+)\s+=\s+(\w+)", re.MULTILINE)
+)
+_LINE = re.compile(r"^[^\S\n]*(\S+)[^\S\n]+=[^\S\n]+(\S+)", re.MULTILINE)
 
 _QUERY_NS = 2_000  # what a query costs at least beside the model: LoadGen's own work and the row that is written
 _SAMPLE_NS = 400  # the same for each of its samples
@@ -78,11 +78,22 @@ def _read(wanted: Any, path: str, command: LoadTest, kind: int) -> None:
 def _read_seeds(wanted: Any, path: str, command: LoadTest) -> None:
     """The seeds of a mlperf.conf, which FromConfig takes from the embedded one only."""
     with open(path, encoding="utf-8") as file:
-        lines = {(found[1], found[2], found[3]): found[4] for found in _LINE.finditer(file.read())}
-    for key in _EMBEDDED_ONLY:
-        for model, scenario in (("*", "*"), (command.model_key, "*"), ("*", command.scenario)):
-            if (model, scenario, key) in lines:
-                setattr(wanted, key, int(lines[model, scenario, key], 0))
+        lines = {found[1]: found[2] for found in _LINE.finditer(file.read())}
+    model, scenario = command.model_key, command.scenario
+    for key in _SEEDS:
+        for name in (f"*.*.{key}", f"{model}.*.{key}", f"*.{scenario}.{key}", f"{model}.{scenario}.{key}"):
+            if name in lines:
+                setattr(wanted, key, _seed(name, lines[name]))
+
+
+def _seed(name: str, text: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 64:
+        raise Problem("option", f"{name} is a seed, a whole number of 64 bits, not {text!r}")
+    return value
 
 
 def _hint(wanted: Any, command: LoadTest, times_ns: list[int], batch_size: int) -> None:
