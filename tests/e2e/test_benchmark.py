@@ -163,7 +163,10 @@ def test_the_search_for_the_peak_ends_in_a_rate(home: Path) -> None:
             "min_duration_s": 0.1,
             "target_qps": 100,
             "target_latency_ms": 30,
-            "settings": {"server_find_peak_qps_boundary_step_size": 100, "server_find_peak_qps_decimals_of_precision": 0},
+            "settings": {
+                "server_find_peak_qps_boundary_step_size": 100,
+                "server_find_peak_qps_decimals_of_precision": 0,
+            },
         },
     )
     assert run.record.loadgen is not None

@@ -41,11 +41,12 @@ def check_kept(home: Path, status: str, kind: str, *, predicted: bool) -> None:
     assert AT_LEAST <= count < 500
     assert verify_folder(running.folders(home)[0]) == []
     assert [path.name for path in (home / "runs").iterdir()] == [record.id]
+    assert record.latency
+    assert record.latency[0].count == count
     if predicted:
         assert record.accuracy is not None
         assert record.accuracy.evaluated == count
         assert len(evaluation.predictions()["top1"]) == count
-        assert record.latency[0].count == count
 
 
 def scratch_left(home: Path) -> list[str]:
@@ -55,9 +56,7 @@ def scratch_left(home: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_kept_and_marked(
-    home: Path, measuring: tuple[str, ...], number: signal.Signals
-) -> None:
+def test_an_interrupted_run_is_kept_and_marked(home: Path, measuring: tuple[str, ...], number: signal.Signals) -> None:
     with running.started(home, *measuring) as process:
         wait_for_samples(home)
         process.send_signal(number)
@@ -69,6 +68,16 @@ def test_an_interrupted_run_is_kept_and_marked(
         assert f"total={running.measured(running.only(home))}\n" in result.out
     assert f"Folder  {running.folders(home)[0]}" in result.out
     assert scratch_left(home) == []
+
+
+def test_pressing_ctrl_c_twice_loses_nothing(home: Path, measuring: tuple[str, ...]) -> None:
+    with running.started(home, *measuring) as process:
+        wait_for_samples(home)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        running.one_line(running.ended(process), 130)
+    check_kept(home, "interrupted", "Interrupted", predicted=measuring is PREDICT)
 
 
 def test_ctrl_c_on_the_terminal_reaches_only_the_command(home: Path) -> None:
@@ -117,9 +126,7 @@ def test_one_killed_worker_of_two_ends_the_run_and_keeps_what_both_measured(home
     check_kept(home, "failed", "WorkerError", predicted=True)
 
 
-def test_a_killed_command_is_recovered_by_the_next_one_with_its_samples(
-    home: Path, measuring: tuple[str, ...]
-) -> None:
+def test_a_killed_command_is_recovered_by_the_next_one_with_its_samples(home: Path, measuring: tuple[str, ...]) -> None:
     with running.started(home, *measuring) as process:
         wait_for_samples(home)
         worker = running.worker_of(process.pid)

@@ -239,7 +239,7 @@ def test_each_repetition_is_a_record_of_its_own_under_one_plan(cli: Cli, home: P
 
 def test_a_prefix_stands_before_the_worker_and_env_reaches_it(cli: Cli, home: Path, tmp_path: Path) -> None:
     heard = tmp_path / "environment"
-    prefix = f"nice -n 3 sh -c 'nice > {heard}; echo $COLOUR $PASSED >> {heard}; exec \"$0\" \"$@\"'"
+    prefix = f'nice -n 3 sh -c \'nice > {heard}; echo $COLOUR $PASSED >> {heard}; exec "$0" "$@"\''
     result = cli(
         *("predict", "dataset", "--num-file-parts", "5", "--worker-prefix", prefix, "--env", "COLOUR=blue"),
         env={"PASSED": "along"},

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
+import dataclasses
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from mlscope._files import write_atomic
 from mlscope._home import runs_dir
 from mlscope.conductor import _loadtest, _predict
 from mlscope.conductor._bare import is_bare, prepare_bare
+from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
-from mlscope.conductor._run import Run
+from mlscope.conductor._run import Run, scratch_folder
 from mlscope.errors import Interrupted, MlscopeError, ResourceError, UsageError
 from mlscope.plan import Request
 from mlscope.results import (
@@ -35,6 +30,7 @@ from mlscope.results import (
     abandoned,
     open_store,
     publish,
+    read_record,
     seal_samples,
     write_spans,
 )
@@ -43,7 +39,7 @@ from mlscope.worker.protocol import Tensor, TraceLevel
 
 __all__ = ["evaluate", "recover"]
 
-_DRAFT = "draft.json"
+_DRAFT = ".draft"
 
 
 def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome]:
@@ -90,26 +86,35 @@ def _check_address(request: Request) -> None:
 def _once(
     prepared: Prepared, inputs: Sequence[Tensor] | None, repetition: int, system: System, observer: Observer
 ) -> Outcome:
-    run = Run(prepared, repetition, system, observer)
-    error: MlscopeError | None = None
-    _write_draft(run)
-    try:
-        with _terminate_like_interrupt():
-            if prepared.plan.load is not None:
-                _loadtest.measure(run, inputs)
-            else:
-                _predict.measure(run)
-    except KeyboardInterrupt:
-        error = Interrupted("interrupted; what was measured until then is kept")
-    except MlscopeError as problem:
-        error = problem
-    except OSError as problem:
-        error = ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
-    finally:
+    with Interrupts() as interrupts:
+        run = Run(prepared, repetition, system, observer, interrupts)
+        _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
+        error = _measure(run, inputs)
+        interrupts.hold()
         run.stop()
-    if error is not None:
-        _name_sealed(error, run)
-    return _finish(run, error)
+        if error is not None:
+            _name_sealed(error, run)
+        outcome = _finish(run, error)
+    outcome = dataclasses.replace(outcome, publish_error=_publish(run, outcome))
+    if interrupts.waiting and error is None and repetition < prepared.request.repetitions:
+        raise KeyboardInterrupt  # it came while this repetition was put away; there shall be no other
+    return outcome
+
+
+def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
+    """Measure; returns why it did not complete."""
+    try:
+        if run.prepared.plan.load is not None:
+            _loadtest.measure(run, inputs)
+        else:
+            _predict.measure(run)
+    except KeyboardInterrupt:
+        return Interrupted("interrupted; what was measured until then is kept")
+    except MlscopeError as problem:
+        return problem
+    except OSError as problem:
+        return ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
+    return None
 
 
 def _name_sealed(error: MlscopeError, run: Run) -> None:
@@ -120,47 +125,40 @@ def _name_sealed(error: MlscopeError, run: Run) -> None:
             setattr(error, name, text.replace(str(run.path), str(run.path.with_name(run.id))))
 
 
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run like Ctrl-C: what was measured is kept."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _finish(run: Run, error: MlscopeError | None) -> Outcome:
-    """Seal, index and publish."""
+    """Seal and index.
+
+    Raises:
+        ResourceError: The disk is full; the files stay where they are, and the next command seals them.
+    """
     run.observer.stage("record")
-    if run.level > TraceLevel.NO_TRACE:
-        end = time.perf_counter_ns()
-        root = Span(
-            f"{1:016x}", None, run.prepared.plan.command, int(TraceLevel.APPLICATION_TRACE), run.begin_ns, end, {}
-        )
-        write_spans(run.path / "spans.parquet", [root, *run.spans])
     record = _record(run, error)
-    (run.path / _DRAFT).unlink(missing_ok=True)
     found = run.found
     if not run.kept:
         run.discard()
         return Outcome(record, None, error, None, found.loadgen_summary, found.predictions)
-    record, folder = run.folder.seal(record)
+    try:
+        if run.level > TraceLevel.NO_TRACE:
+            write_spans(run.path / "spans.parquet", [_root_span(run), *run.spans])
+        _write_draft(run, record)
+        record, folder = run.folder.seal(record)
+    except ResourceError as problem:
+        kept = "what was measured lies there, and the next command keeps it"
+        raise ResourceError(problem.what, where=str(run.path), hint=f"free some space; {kept}") from problem
     open_store(create=True).put(record, folder, blobs=())
-    publish_error = _publish(run, record, folder)
-    return Outcome(record, folder, error, publish_error, found.loadgen_summary, found.predictions)
+    _draft_file(run.path).unlink(missing_ok=True)
+    return Outcome(record, folder, error, None, found.loadgen_summary, found.predictions)
 
 
-def _publish(run: Run, record: Record, folder: Path) -> MlscopeError | None:
-    request = run.prepared.request
-    if not request.publish:
+def _root_span(run: Run) -> Span:
+    level, end = int(TraceLevel.APPLICATION_TRACE), time.perf_counter_ns()
+    return Span(f"{1:016x}", None, run.prepared.plan.command, level, run.begin_ns, end, {})
+
+
+def _publish(run: Run, outcome: Outcome) -> MlscopeError | None:
+    """Publish a sealed run; returns why that was not possible."""
+    request, folder = run.prepared.request, outcome.folder
+    if not request.publish or folder is None:
         return None
     run.observer.stage("publish")
     try:
@@ -173,6 +171,8 @@ def _publish(run: Run, record: Record, folder: Path) -> MlscopeError | None:
         )
     except MlscopeError as error:
         return error
+    except KeyboardInterrupt:
+        return Interrupted("publishing was interrupted", hint=f"`mlscope runs publish {run.id}` does it again")
     return None
 
 
@@ -224,12 +224,14 @@ def _failure(error: MlscopeError | None) -> Failure | None:
     return Failure(kind=type(error).__name__, message=str(error), exit_code=error.exit_code) if error else None
 
 
-def _write_draft(run: Run) -> None:
+def _draft_file(path: Path) -> Path:
+    """Beside the folder, so that it is there until the run is sealed and in the index."""
+    return path.with_name(path.name + _DRAFT)
+
+
+def _write_draft(run: Run, record: Record) -> None:
     """What is known now, for :func:`recover` when this process does not live to say more."""
-    killed = MlscopeError("the command was killed before it could finish")
-    draft = _record(run, killed)
-    notes = {"scratch": str(run.scratch), "pid": os.getpid()}
-    write_atomic(run.path / _DRAFT, json.dumps({"record": draft.model_dump(mode="json"), **notes}))
+    write_atomic(_draft_file(run.path), record.model_dump_json())
 
 
 def recover(observer: Observer | None = None) -> list[Record]:
@@ -244,11 +246,28 @@ def recover(observer: Observer | None = None) -> list[Record]:
         folder = RunFolder.adopt(path)
         if folder is None:
             continue
-        record = _salvage(folder, path)
+        try:
+            record = _salvage(folder, path)
+        except (MlscopeError, OSError, ValueError) as error:
+            hears.warn(f"what a killed command had measured cannot be kept: {' '.join(str(error).split())}: {path}")
+            continue
         if record is not None:
             hears.warn(f"run {record.id} was killed at {_local(record.created_at)}; what it had measured is kept")
             records.append(record)
+    _index_forgotten()
     return records
+
+
+def _index_forgotten() -> None:
+    """Runs of commands that were killed between sealing and indexing: their drafts still lie there."""
+    for draft in runs_dir().glob(f"*{_DRAFT}"):
+        partial = draft.with_name(draft.name.removesuffix(_DRAFT))
+        sealed = runs_dir() / partial.name.removeprefix(".partial-")
+        if partial.is_dir():
+            continue
+        if sealed.is_dir():
+            open_store(create=True).put(read_record(sealed), sealed, blobs=())
+        draft.unlink(missing_ok=True)
 
 
 def _local(moment: datetime) -> str:
@@ -257,15 +276,13 @@ def _local(moment: datetime) -> str:
 
 def _salvage(folder: RunFolder, path: Path) -> Record | None:
     """Seal one abandoned folder; a folder in which nothing was begun is removed."""
-    draft_file = path / _DRAFT
-    if not draft_file.is_file():
+    shutil.rmtree(scratch_folder(folder.record_id), ignore_errors=True)
+    shutil.rmtree(path / "scratch", ignore_errors=True)
+    draft = _draft_file(path)
+    if not draft.is_file():
         folder.discard()
         return None
-    draft: dict[str, Any] = json.loads(draft_file.read_text(encoding="utf-8"))
-    scratch = Path(draft["scratch"])
-    if scratch.name == f"mlscope-{folder.record_id}":
-        shutil.rmtree(scratch, ignore_errors=True)
-    shutil.rmtree(path / "scratch", ignore_errors=True)
+    record = Record.model_validate_json(draft.read_bytes())
     raws = sorted(path.glob("samples*.bin"))
     if raws:
         joined = path / "joined.bin"
@@ -276,7 +293,7 @@ def _salvage(folder: RunFolder, path: Path) -> Record | None:
         seal_samples(joined, {}, path / "samples.parquet")
         for raw in [*raws, joined]:
             raw.unlink()
-    draft_file.unlink()
-    record, sealed = folder.seal(Record.model_validate(draft["record"]))
+    record, sealed = folder.seal(record)
     open_store(create=True).put(record, sealed, blobs=())
+    draft.unlink()
     return record

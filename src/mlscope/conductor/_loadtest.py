@@ -198,6 +198,7 @@ def _load_all(run: Run, pool: LoaderPool, dataset: Dataset, count: int) -> Array
 
 def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
     """Turn raw rows into what the record holds."""
+    run.stop_measuring()
     load = run.prepared.plan.load
     assert load is not None
     raw, folder = Path(command.samples), Path(command.outdir)
@@ -214,6 +215,7 @@ def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
     untimed = _untimed(load, folder, measured, done)
     extra = {ACCURACY_PART: np.isin(np.arange(written), untimed)} if load.mode == "SubmissionRun" else {}
     seal_samples(raw, extra, run.path / "samples.parquet")
+    raw.unlink()  # the rows stay mapped
     timed = rows[np.setdiff1d(measured, untimed, assume_unique=True)]
     measured = rows[measured]
     if len(timed):
@@ -227,7 +229,6 @@ def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
         read_answers(run, outputs, answered, {})
     if done is not None and load.mode in ("AccuracyOnly", "SubmissionRun"):
         _check_accuracy(run, folder)
-    raw.unlink()
 
 
 def _untimed(load: LoadChoice, folder: Path, measured: Array, done: TestDone | None) -> Array:

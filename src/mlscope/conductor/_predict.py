@@ -160,10 +160,14 @@ def _paths(run: Run, dataset: Dataset) -> tuple[list[str | None], dict[int, str]
 
 def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
     """Turn raw files into what the record holds."""
-    rows = _raw_rows(run)
+    run.stop_measuring()
+    raws = sorted(run.path.glob("samples-*.bin"))
+    rows = _raw_rows(raws)
     field = {name: rows[:, number] for number, name in enumerate(SAMPLE_FIELDS)}
     measured = (field["flags"] & FLAG_WARMUP) == 0
     _seal(run, rows, field["sample_index"], pump)
+    for raw in raws:
+        raw.unlink()
     answered = np.zeros(run.prepared.rows, bool)
     answered[field["sample_index"][measured & ((field["flags"] & FLAG_FAILED) == 0)]] = True
     for row in pump.errors:
@@ -186,20 +190,19 @@ def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
         read_answers(run, outputs, answered, pump.errors)
 
 
-def _raw_rows(run: Run) -> Array:
-    """The rows of all workers, shape [rows, 8]; the raw files are gone afterwards."""
+def _raw_rows(raws: Sequence[Path]) -> Array:
+    """The rows of all workers, shape [rows, 8]."""
     parts = []
-    for path in sorted(run.path.glob("samples-*.bin")):
+    for path in raws:
         data = np.fromfile(path, "<i8")
         parts.append(data[: len(data) // 8 * 8].reshape(-1, 8))
-        path.unlink()
     rows = np.concatenate(parts) if parts else np.zeros((0, 8), np.int64)
     kept: Array = rows[(rows[:, -1] & FLAG_VALID) != 0]
     return kept
 
 
 def _seal(run: Run, rows: Array, index: Array, pump: Pump) -> None:
-    raw = run.path / "samples.bin"
+    raw = run.path / "joined.bin"
     rows.astype("<i8").tofile(raw)
     extra = {
         "preprocess_start_ns": pump.preprocess[index, 0] if len(index) else np.zeros(0, np.int64),

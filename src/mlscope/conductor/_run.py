@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlscope._files import explain_os_errors, write_atomic
 from mlscope._home import runs_dir
+from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._worker import Worker
@@ -31,9 +32,14 @@ from mlscope.worker.protocol import Load, Loaded, Tensor, TraceLevel
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Found", "Run", "mean_ns"]
+__all__ = ["Found", "Run", "mean_ns", "scratch_folder"]
 
 _SHM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+
+
+def scratch_folder(run_id: str) -> Path:
+    """Where a run has what it needs only while it measures, if there is a file system in memory."""
+    return _SHM / f"mlscope-{run_id}"
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,13 +66,17 @@ class Run:
 
     Attributes:
         prepared: What is run.
+        interrupts: Ctrl-C and SIGTERM.
         path: The folder.
         found: What was found so far.
         warnings: What every reader of the record must know.
     """
 
-    def __init__(self, prepared: Prepared, repetition: int, system: System, observer: Observer) -> None:
+    def __init__(
+        self, prepared: Prepared, repetition: int, system: System, observer: Observer, interrupts: Interrupts
+    ) -> None:
         self.prepared = prepared
+        self.interrupts = interrupts
         self.repetition = repetition
         self.system = system
         self.observer = observer
@@ -98,7 +108,7 @@ class Run:
     def _make_scratch(self) -> Path:
         """A folder for what is needed only while measuring, in memory where there is such a file system."""
         if _SHM.is_dir() and shutil.disk_usage(_SHM).free > 1 << 28:
-            scratch = _SHM / f"mlscope-{self.id}"
+            scratch = scratch_folder(self.id)
         else:
             scratch = self.path / "scratch"
         with explain_os_errors(scratch):
@@ -179,11 +189,16 @@ class Run:
             number = f"{len(self.spans) + 2:016x}"
             self.spans.append(Span(number, f"{1:016x}", name, int(level), begin_ns, end_ns, attributes))
 
-    def stop(self) -> None:
-        """End what is still running and remove the scratch files."""
+    def stop_measuring(self) -> None:
+        """End the workers that are still running; from here on what was measured is put away undisturbed."""
+        self.interrupts.hold()
         for worker in self.workers:
             if worker.channel.process.poll() is None:
                 worker.kill()
+
+    def stop(self) -> None:
+        """End what is still running and remove the scratch files."""
+        self.stop_measuring()
         if self.pool is not None:
             self.pool.close()
         shutil.rmtree(self.scratch, ignore_errors=True)

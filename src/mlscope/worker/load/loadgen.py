@@ -35,6 +35,9 @@ _RATED_NS = 1_000_000_000
 class _Sut:
     """The system under test: answers LoadGen's queries and writes a row for each sample."""
 
+    tests = 0
+    """How many tests this process has begun."""
+
     def __init__(self, command: LoadTest, model: Model, answers: IO[bytes]) -> None:
         import mlperf_loadgen as loadgen
 
@@ -156,11 +159,11 @@ class _Sut:
         end = time.perf_counter_ns()
         batch = self._batch
         self._batch += 1
-        for index, at in zip(indices, issued):
-            self.samples.append(index, query, batch, -1, at, start, end, FLAG_VALID)
         for file, values in zip(self._outputs, outputs):
             for position, index in enumerate(indices):
                 file.write(index, values[position])
+        for index, at in zip(indices, issued):  # last: who finds the row after a kill finds the answer
+            self.samples.append(index, query, batch, -1, at, start, end, FLAG_VALID)
 
     def _gather(self, indices: list[int]) -> None:
         for position, index in enumerate(indices):
@@ -267,8 +270,11 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
     """Run one test.
 
     Raises:
-        Problem: LoadGen is not installed here, or a setting is none of its TestSettings.
+        Problem: LoadGen is not installed here, a setting is none of its TestSettings, or it is not the process's
+            first test (LoadGen keeps threads and counts conf files beyond a test's end).
     """
+    if _Sut.tests:
+        raise Problem("internal", "this process has run a LoadGen test already; the next one needs a new process")
     try:
         import mlperf_loadgen as loadgen
     except ImportError as error:
@@ -285,6 +291,7 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
         gc.collect()
         gc.freeze()
         gc.disable()
+        _Sut.tests += 1
         start = time.perf_counter_ns()
         loadgen.StartTestWithLogSettings(
             test,
@@ -301,6 +308,8 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
         sut.close()
     loadgen.DestroyQSL(library)
     loadgen.DestroyFastSUT(test)
+    if not os.path.exists(os.path.join(command.outdir, "mlperf_log_summary.txt")):
+        raise Problem("disk", f"LoadGen could not write its logs into {command.outdir}; nothing was run")
     return TestDone(
         start_ns=start,
         end_ns=end,
