@@ -6,9 +6,40 @@ import difflib
 from collections.abc import Sequence
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.protocol import Tensor
+from mlscope.worker.protocol import Load, Tensor
 
-__all__ = ["check_closed", "positions"]
+__all__ = ["check_closed", "match", "positions"]
+
+
+def match(declared: list[Tensor], command: Load) -> tuple[list[Tensor], int | None]:
+    """The inputs that will be fed, in the manifest's order, and the batch that the model fixes.
+
+    Args:
+        declared: The model's inputs as it declares them: batch first, -1 for what is open.
+        command: What the manifest says.
+
+    Returns:
+        The inputs under the model's own names, all sizes known (unless only inspecting), the batch first: the fixed
+        one or the batch size that is asked for; and the fixed batch, None where any will do.
+
+    Raises:
+        Problem: They are not what the manifest says.
+    """
+    wanted = command.inputs or [Tensor(item.name, "", ()) for item in declared]
+    chosen = [declared[place] for place in positions([item.name for item in declared], wanted)]
+    found, fixed = [], None
+    for have, item in zip(chosen, wanted):
+        shape = have.shape[1:]
+        if item.element_type:
+            _check(have, item)
+            shape = item.shape
+        if not command.inspect:
+            check_closed(have.name, shape)
+        batch = have.shape[0] if have.shape else -1
+        fixed = batch if batch >= 0 else fixed
+        asked = -1 if command.inspect else command.batch_size
+        found.append(Tensor(have.name, have.element_type, (batch if batch >= 0 else asked, *shape)))
+    return found, fixed
 
 
 def positions(names: list[str], wanted: list[Tensor]) -> list[int]:
@@ -33,8 +64,21 @@ def check_closed(name: str, shape: Sequence[int]) -> None:
         Problem: One is -1.
     """
     if -1 in shape:
-        sizes = ", ".join("?" if size < 0 else str(size) for size in shape)
-        raise Problem("input", f"input {name!r} leaves its shape open: [{sizes}] without the batch")
+        raise Problem("input", f"input {name!r} leaves its shape open: {_sizes(shape)} without the batch")
+
+
+def _check(have: Tensor, wanted: Tensor) -> None:
+    """Whether the model's input is of the manifest's element type and shape."""
+    if wanted.element_type != have.element_type:
+        raise Problem("input", f"input {have.name!r} is {have.element_type}, the manifest says {wanted.element_type}")
+    rest = have.shape[1:]
+    if len(rest) != len(wanted.shape) or any(size not in (-1, want) for size, want in zip(rest, wanted.shape)):
+        said = f"has shape {_sizes(rest)} without the batch, the manifest says {_sizes(wanted.shape)}"
+        raise Problem("input", f"input {have.name!r} {said}")
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return f"[{', '.join('?' if size < 0 else str(size) for size in shape)}]"
 
 
 def _position(names: list[str], name: str, place: int) -> int:

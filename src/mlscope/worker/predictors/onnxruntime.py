@@ -1,11 +1,20 @@
 """ONNX Runtime: https://onnxruntime.ai/docs/api/python/api_summary.html.
 
-Options: ``graph_optimization_level`` (disable, basic, extended, layout, all), ``execution_mode`` (sequential,
-parallel), ``inter_op_threads``, ``allow_spinning``, ``mem_pattern``, ``cpu_mem_arena``.
+Options:
+
+* ``providers``: execution providers in their order, as a list or with commas (``CPUExecutionProvider``, or ``cpu``);
+  ``provider_options``: an object of settings for each of them.
+* ``graph_optimization_level`` (disable, basic, extended, layout, all), ``execution_mode`` (sequential, parallel),
+  ``inter_op_threads``, ``allow_spinning``, ``mem_pattern``, ``cpu_mem_arena``.
+* Any attribute of ``SessionOptions`` that is a number or true or false (``use_deterministic_compute``), and any session
+  config entry (``session.set_denormal_as_zero``), by its own name.
+* ``precision``: fp32, as the graph is computed; ``streams``: 1.
 """
 
 from __future__ import annotations
 
+import difflib
+import mmap
 import os
 from typing import Any
 
@@ -20,8 +29,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._inputs import check_closed, positions
-from mlscope.worker.predictors._options import flag, take, whole
+from mlscope.worker.predictors._inputs import match
+from mlscope.worker.predictors._options import choice, flag, take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -43,32 +52,55 @@ _TYPES = {
     "tensor(bool)": "bool",
 }
 _DEFAULTS = {
+    "providers": None,
+    "provider_options": {},
     "graph_optimization_level": "all",
     "execution_mode": "sequential",
     "inter_op_threads": 1,
     "allow_spinning": True,
     "mem_pattern": True,
     "cpu_mem_arena": True,
+    "precision": "fp32",
+    "streams": 1,
+}
+_TAKEN = {  # what has a name of its own above, or writes files where nobody looks for them
+    *("intra_op_num_threads", "inter_op_num_threads", "enable_mem_pattern", "enable_cpu_mem_arena", "enable_profiling"),
 }
 
 
 class _OnnxRuntime:
     def load(self, command: Load) -> Description:
-        options = take(command.options, _DEFAULTS)
-        providers = _providers(command.device)
+        entries = {key: value for key, value in command.options.items() if "." in key}
+        attributes = _attributes()
+        plain = {key: value for key, value in command.options.items() if key not in entries}
+        options = take(plain, {**_DEFAULTS, **attributes})
+        providers = _providers(command.device, options)
+        wanted = _session_options(options, command.threads)
+        _set_attributes(wanted, options, attributes)
+        _set_entries(wanted, entries)
         try:
             self._session = onnxruntime.InferenceSession(
-                command.files["graph"], _session_options(options, command.threads), providers=providers
+                command.files["graph"],
+                wanted,
+                providers=[name for name, _ in providers],
+                provider_options=[settings for _, settings in providers],
             )
         except _ERRORS as error:
             raise Problem("model", f"onnxruntime cannot load the model: {error}") from error
+        _check_providers([name for name, _ in providers], self._session.get_providers())
         self._outputs = _outputs(self._session)
-        inputs, fixed = _match_inputs(self._session.get_inputs(), command)
+        inputs, fixed = match([_declared(node) for node in self._session.get_inputs()], command)
+        used = self._session.get_session_options()
         effective = {
-            "threads": command.threads,
+            "threads": used.intra_op_num_threads,
+            "inter_op_threads": used.inter_op_num_threads,
+            "device": command.device,
+            "precision": options["precision"],
             "providers": self._session.get_providers(),
             "graph_optimization_level": options["graph_optimization_level"],
             "execution_mode": options["execution_mode"],
+            **{name: getattr(used, name) for name in attributes if name in command.options},
+            **{key: used.get_session_config_entry(key) for key in entries},
         }
         outputs = [
             Tensor(node.name, _TYPES[node.type], tuple(_size(size) for size in node.shape))
@@ -95,67 +127,92 @@ def _session_options(options: dict[str, Any], threads: int) -> Any:
     session = onnxruntime.SessionOptions()
     session.intra_op_num_threads = threads
     session.inter_op_num_threads = whole(options, "inter_op_threads", 0)
-    level = str(options["graph_optimization_level"]).lower()
-    if level not in _LEVELS:
-        raise Problem("option", f"graph_optimization_level is one of {', '.join(_LEVELS)}, not {level!r}")
+    level = choice(options, "graph_optimization_level", list(_LEVELS))
     session.graph_optimization_level = onnxruntime.GraphOptimizationLevel(_LEVELS[level])
-    mode = str(options["execution_mode"]).lower()
-    if mode not in ("sequential", "parallel"):
-        raise Problem("option", f"execution_mode is sequential or parallel, not {mode!r}")
-    session.execution_mode = (
-        onnxruntime.ExecutionMode.ORT_PARALLEL if mode == "parallel" else onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    )
+    mode = choice(options, "execution_mode", ("sequential", "parallel"))
+    session.execution_mode = getattr(onnxruntime.ExecutionMode, f"ORT_{mode.upper()}")
     session.enable_mem_pattern = flag(options, "mem_pattern")
     session.enable_cpu_mem_arena = flag(options, "cpu_mem_arena")
     spinning = "1" if flag(options, "allow_spinning") else "0"
     session.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    choice(options, "precision", ("fp32",))
+    choice(options, "streams", (1,))
     return session
 
 
-def _providers(device: str) -> list[str]:
-    if device == "cpu":
-        return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        raise Problem(
-            "framework",
-            "this onnxruntime has no CUDAExecutionProvider; install onnxruntime-gpu or leave out --gpu",
-        )
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+def _attributes() -> dict[str, Any]:
+    """Attributes of SessionOptions that a user may set by name, with their defaults."""
+    session = onnxruntime.SessionOptions()
+    names = [name for name in dir(session) if not name.startswith("_") and name not in _TAKEN]
+    return {name: getattr(session, name) for name in names if isinstance(getattr(session, name), (bool, int))}
 
 
-def _match_inputs(nodes: list[Any], command: Load) -> tuple[list[Tensor], int | None]:
-    """The model's inputs with all dimensions known, checked against what will be fed; and the fixed batch."""
-    wanted = command.inputs or [Tensor(node.name, "", ()) for node in nodes]
-    chosen = [nodes[place] for place in positions([node.name for node in nodes], wanted)]
-    tensors, fixed = [], None
-    for node, item in zip(chosen, wanted):
-        element = _TYPES.get(node.type)
-        if element is None:
-            raise Problem("input", f"input {node.name!r} is a {node.type}, which is not supported")
-        if item.element_type and item.element_type != element:
-            raise Problem("input", f"input {node.name!r} is {element}, the manifest says {item.element_type}")
-        batch, rest = (node.shape[0], list(node.shape[1:])) if node.shape else (None, [])
-        if item.element_type:
-            _check_shape(node.name, rest, list(item.shape))
-        shape = item.shape if item.element_type else tuple(_size(size) for size in rest)
-        if not command.inspect:
-            check_closed(node.name, shape)
-        fixed = batch if isinstance(batch, int) else fixed
-        free = -1 if command.inspect else command.batch_size
-        tensors.append(Tensor(node.name, element, (batch if isinstance(batch, int) else free, *shape)))
-    return tensors, fixed
+def _set_attributes(session: Any, options: dict[str, Any], attributes: dict[str, Any]) -> None:
+    for name, default in attributes.items():
+        if options[name] != default or isinstance(options[name], bool) != isinstance(default, bool):
+            value = flag(options, name) if isinstance(default, bool) else whole(options, name, 0)
+            setattr(session, name, value)
+
+
+def _set_entries(session: Any, entries: dict[str, Any]) -> None:
+    """Session config entries; ONNX Runtime takes any key without a word, so its own text is asked which it reads."""
+    if not entries:
+        return
+    with open(_state.__file__, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
+        for key, value in entries.items():
+            if library.find(f"\0{key}\0".encode()) < 0:
+                raise Problem("option", f"this onnxruntime reads no session config entry {key!r}")
+            text = str(int(value)) if isinstance(value, bool) else str(value)
+            session.add_session_config_entry(key, text)
+
+
+def _providers(device: str, options: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """Execution providers with their settings, in the order of preference."""
+    listed = options["providers"]
+    if listed is None:
+        listed = ["CPU"] if device == "cpu" else ["CUDA", "CPU"]
+    names = [_provider(str(name)) for name in (listed.split(",") if isinstance(listed, str) else listed)]
+    settings = options["provider_options"]
+    if not isinstance(settings, dict) or not all(isinstance(item, dict) for item in settings.values()):
+        raise Problem("option", f"provider_options is an object of objects, one for a provider, not {settings!r}")
+    given = {_provider(name): {key: str(value) for key, value in item.items()} for name, item in settings.items()}
+    strange = next((name for name in given if name not in names), None)
+    if strange:
+        raise Problem("option", f"provider_options has settings for {strange}, which is not among the providers")
+    return [(name, given.get(name, {})) for name in names]
+
+
+def _provider(name: str) -> str:
+    """A provider's whole name; ``cpu`` stands for ``CPUExecutionProvider``."""
+    known = {found.lower()[: -len("ExecutionProvider")]: found for found in onnxruntime.get_available_providers()}
+    short = name.strip().lower()
+    short = short[: -len("ExecutionProvider")] if short.endswith("executionprovider") else short
+    if short in known:
+        return known[short]
+    if short == "cuda":
+        message = "this onnxruntime has no CUDAExecutionProvider; install onnxruntime-gpu or leave out --gpu"
+        raise Problem("framework", message)
+    near = difflib.get_close_matches(short, known, 1)
+    hint = f"did you mean {known[near[0]]!r}?" if near else f"it has {', '.join(known.values())}"
+    raise Problem("framework", f"this onnxruntime has no execution provider {name.strip()!r}; {hint}")
+
+
+def _check_providers(wanted: list[str], used: list[str]) -> None:
+    """ONNX Runtime falls back to the CPU with a line in its log; a measurement must not."""
+    for name in wanted:
+        if name not in used:
+            message = f"onnxruntime cannot start {name} on this machine: its libraries or its device are missing"
+            raise Problem("framework", message)
+
+
+def _declared(node: Any) -> Tensor:
+    if node.type not in _TYPES:
+        raise Problem("input", f"input {node.name!r} is a {node.type}, which is not supported")
+    return Tensor(node.name, _TYPES[node.type], tuple(_size(size) for size in node.shape))
 
 
 def _size(dimension: Any) -> int:
     return dimension if isinstance(dimension, int) else -1
-
-
-def _check_shape(name: str, model: list[Any], manifest: list[int]) -> None:
-    fits = len(model) == len(manifest) and all(
-        not isinstance(have, int) or have == want for have, want in zip(model, manifest)
-    )
-    if not fits:
-        raise Problem("input", f"input {name!r} has shape {model} without the batch, the manifest says {manifest}")
 
 
 def create() -> _OnnxRuntime:
