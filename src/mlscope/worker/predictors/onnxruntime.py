@@ -51,7 +51,7 @@ _TYPES = {
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "providers": None,
     "provider_options": {},
     "graph_optimization_level": "all",
@@ -63,9 +63,10 @@ _DEFAULTS = {
     "precision": "fp32",
     "streams": 1,
 }
-_TAKEN = {  # what has a name of its own above, or writes files where nobody looks for them
-    *("intra_op_num_threads", "inter_op_num_threads", "enable_mem_pattern", "enable_cpu_mem_arena", "enable_profiling"),
-}
+# What has a name of its own above, or writes files where nobody looks for them.
+_TAKEN = frozenset(
+    ("intra_op_num_threads", "inter_op_num_threads", "enable_mem_pattern", "enable_cpu_mem_arena", "enable_profiling")
+)
 
 
 class _OnnxRuntime:
@@ -94,7 +95,6 @@ class _OnnxRuntime:
         effective = {
             "threads": used.intra_op_num_threads,
             "inter_op_threads": used.inter_op_num_threads,
-            "device": command.device,
             "precision": options["precision"],
             "providers": self._session.get_providers(),
             "graph_optimization_level": options["graph_optimization_level"],
@@ -172,6 +172,8 @@ def _providers(device: str, options: dict[str, Any]) -> list[tuple[str, dict[str
     if listed is None:
         listed = ["CPU"] if device == "cpu" else ["CUDA", "CPU"]
     names = [_provider(str(name)) for name in (listed.split(",") if isinstance(listed, str) else listed)]
+    if device != "cpu" and set(names) == {"CPUExecutionProvider"}:
+        raise Problem("option", "the only execution provider is that of the CPU; leave out --gpu")
     settings = options["provider_options"]
     if not isinstance(settings, dict) or not all(isinstance(item, dict) for item in settings.values()):
         raise Problem("option", f"provider_options is an object of objects, one for a provider, not {settings!r}")
@@ -188,7 +190,7 @@ def _provider(name: str) -> str:
     short = name.strip().lower()
     short = short[: -len("ExecutionProvider")] if short.endswith("executionprovider") else short
     if short in known:
-        return known[short]
+        return str(known[short])
     if short == "cuda":
         message = "this onnxruntime has no CUDAExecutionProvider; install onnxruntime-gpu or leave out --gpu"
         raise Problem("framework", message)
