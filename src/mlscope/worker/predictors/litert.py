@@ -1,7 +1,10 @@
 """LiteRT (TensorFlow Lite): https://ai.google.dev/edge/litert.
 
 The interpreter is resized to the batch size where the graph allows it; where it does not, the rows of a batch
-are run one after the other, and the record says so (``rows_per_call``). Options: ``xnnpack`` (true).
+are run one after the other, and the record says so (``rows_per_call``).
+
+Options: ``xnnpack`` (true); ``delegate``, the shared library of another delegate, with ``delegate_options``, an object;
+``precision``: fp32, which is what operations on floats are computed in; ``streams``: 1.
 """
 
 from __future__ import annotations
@@ -14,19 +17,30 @@ from ai_edge_litert import interpreter as litert
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
-from mlscope.worker.predictors._inputs import check_closed, positions
-from mlscope.worker.predictors._options import flag, take
+from mlscope.worker.predictors._inputs import match
+from mlscope.worker.predictors._options import choice, flag, take
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
 
+_DEFAULTS: dict[str, Any] = {
+    "xnnpack": True,
+    "delegate": None,
+    "delegate_options": {},
+    "precision": "fp32",
+    "streams": 1,
+}
+
 
 class _LiteRT:
     def load(self, command: Load) -> Description:
-        options = take(command.options, {"xnnpack": True})
+        options = take(command.options, _DEFAULTS)
         if command.device != "cpu":
             raise Problem("framework", "litert runs on the CPU here; leave out --gpu")
         self._path, self._threads, self._xnnpack = command.files["graph"], command.threads, flag(options, "xnnpack")
+        self._delegates = _delegates(options)
+        precision = choice(options, "precision", ("fp32",))
+        choice(options, "streams", (1,))
         self._open()
         details = self._match_inputs(command)
         warnings = []
@@ -47,7 +61,9 @@ class _LiteRT:
             None,
             {
                 "threads": command.threads,
+                "precision": precision,
                 "xnnpack": options["xnnpack"],
+                "delegate": options["delegate"],
                 "rows_per_call": self._rows,
                 "output_quantization": [[float(value) for value in item["quantization"]] for item in found],
             },
@@ -80,7 +96,10 @@ class _LiteRT:
         kind = litert.OpResolverType.AUTO if self._xnnpack else litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             self._interpreter = litert.Interpreter(
-                self._path, num_threads=self._threads, experimental_op_resolver_type=kind
+                self._path,
+                num_threads=self._threads,
+                experimental_op_resolver_type=kind,
+                experimental_delegates=self._delegates,
             )
         except (ValueError, RuntimeError) as error:
             raise Problem("model", f"litert cannot load the model: {error}") from error
@@ -88,17 +107,12 @@ class _LiteRT:
     def _match_inputs(self, command: Load) -> list[dict[str, Any]]:
         """Details of the inputs in the order of the manifest; sets name → tensor index, and shapes without batch."""
         details: list[dict[str, Any]] = self._interpreter.get_input_details()
-        names = [item["name"] for item in details]
-        wanted = command.inputs or [Tensor(name, "", ()) for name in names]
-        chosen = [details[place] for place in positions(names, wanted)]
-        self._rests = [
-            _rest(found, item) if item.element_type else _declared(found)[1:] for found, item in zip(chosen, wanted)
-        ]
-        for found, rest in zip(chosen, self._rests):
-            if not command.inspect:
-                check_closed(found["name"], rest)
-        self._inputs = {item["name"]: int(item["index"]) for item in chosen}
-        return chosen
+        declared = [Tensor(item["name"], _element(item), (-1, *_declared(item)[1:])) for item in details]
+        inputs, _ = match(declared, command)
+        named = {item["name"]: item for item in details}
+        self._rests = [tensor.shape[1:] for tensor in inputs]
+        self._inputs = {tensor.name: int(named[tensor.name]["index"]) for tensor in inputs}
+        return [named[tensor.name] for tensor in inputs]
 
     def _choose_rows(self, details: list[dict[str, Any]], batch_size: int) -> int:
         """Rows of one call: the batch size where the graph can be resized to it, else the graph's own.
@@ -144,15 +158,19 @@ def _declared(item: dict[str, Any]) -> tuple[int, ...]:
     return tuple(int(size) for size in (signature if len(signature) else item["shape"]))
 
 
-def _rest(found: dict[str, Any], wanted: Tensor) -> tuple[int, ...]:
-    """The manifest's shape without the batch, checked against the model."""
-    if wanted.element_type != _element(found):
-        raise Problem("input", f"input {found['name']!r} is {_element(found)}, the manifest says {wanted.element_type}")
-    have = _declared(found)[1:]
-    if len(have) != len(wanted.shape) or any(h not in (-1, w) for h, w in zip(have, wanted.shape)):
-        said = f"has shape {list(have)} without the batch, the manifest says {list(wanted.shape)}"
-        raise Problem("input", f"input {found['name']!r} {said}")
-    return tuple(wanted.shape)
+def _delegates(options: dict[str, Any]) -> list[Any] | None:
+    """The delegate that is asked for, loaded."""
+    path, settings = options["delegate"], options["delegate_options"]
+    if not isinstance(settings, dict):
+        raise Problem("option", f"delegate_options is an object, not {settings!r}")
+    if path is None:
+        if settings:
+            raise Problem("option", "delegate_options are of no use without delegate")
+        return None
+    try:
+        return [litert.load_delegate(str(path), {str(key): str(value) for key, value in settings.items()})]
+    except (OSError, ValueError) as error:
+        raise Problem("framework", f"litert cannot load the delegate {path}: {error}") from error
 
 
 def create() -> _LiteRT:
