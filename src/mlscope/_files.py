@@ -18,6 +18,8 @@ _RESOURCE_ERRNOS = {
     errno.EDQUOT: ("the disk quota is used up", "free some space and run it again"),
     errno.EROFS: ("the file system is read-only", "set MLSCOPE_HOME to a folder that can be written"),
     errno.EACCES: ("permission denied", "set MLSCOPE_HOME to a folder that can be written"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "set MLSCOPE_HOME to a folder that can be written"),
+    errno.EEXIST: ("a file of this name is in the way", "set MLSCOPE_HOME to a folder that can be written"),
     errno.EPERM: ("permission denied", "set MLSCOPE_HOME to a folder that can be written"),
 }
 

@@ -143,7 +143,7 @@ def test_a_killed_command_is_recovered_by_the_next_one_with_its_samples(home: Pa
     assert whole.record.status == "complete"
     assert killed.record.status == "failed"
     assert killed.record.model_name == "sleep"
-    assert AT_LEAST <= running.measured(killed)
+    assert running.measured(killed) >= AT_LEAST
     assert verify_folder(running.folders(home)[0]) == []
     assert sorted(path.name for path in (home / "runs").iterdir()) == [killed.record.id, whole.record.id]
     assert scratch_left(home) == []

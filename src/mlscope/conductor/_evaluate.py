@@ -143,10 +143,13 @@ def _finish(run: Run, error: MlscopeError | None) -> Outcome:
         _write_draft(run, record)
         record, folder = run.folder.seal(record)
     except ResourceError as problem:
-        kept = "what was measured lies there, and the next command keeps it"
+        kept = "what was measured lies there, and the next evaluation keeps it"
         raise ResourceError(problem.what, where=str(run.path), hint=f"free some space; {kept}") from problem
-    open_store(create=True).put(record, folder, blobs=())
-    _draft_file(run.path).unlink(missing_ok=True)
+    try:
+        open_store(create=True).put(record, folder, blobs=())
+        _draft_file(run.path).unlink(missing_ok=True)
+    except MlscopeError as problem:  # the next evaluation does it: the draft is still there
+        error = error or problem
     return Outcome(record, folder, error, None, found.loadgen_summary, found.predictions)
 
 

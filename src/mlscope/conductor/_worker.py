@@ -29,6 +29,13 @@ _KINDS: dict[str, type[MlscopeError]] = {
 def problem(failed: Failed, log: Path) -> MlscopeError:
     """The error that a worker's answer stands for."""
     kind = _KINDS.get(failed.kind, WorkerError)
+    if kind is ResourceError:
+        reason = " ".join(failed.message.split()).rpartition("] ")[2]  # without the errno
+        return ResourceError(
+            f"the worker cannot write: {reason[:1].lower()}{reason[1:]}",
+            where=str(log.parent.parent),
+            hint="free some space and run it again",
+        )
     hint = f"the whole story is in {log}" if kind is WorkerError else None
     return kind(" ".join(failed.message.split()), hint=hint)
 
