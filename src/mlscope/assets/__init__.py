@@ -1,6 +1,21 @@
 """Where weights, labels and data come from: sources, digests, archives, and the shared cache."""
 
 from mlscope.assets._fetch import Fetched, fetch
+from mlscope.assets._indexes import PackageSources, file_of, find_links, package_sources
 from mlscope.assets._progress import Progress, SilentProgress
+from mlscope.assets._pypi import locate_wheel, released_versions
+from mlscope.assets._sources import redact
 
-__all__ = ["Fetched", "Progress", "SilentProgress", "fetch"]
+__all__ = [
+    "Fetched",
+    "PackageSources",
+    "Progress",
+    "SilentProgress",
+    "fetch",
+    "file_of",
+    "find_links",
+    "locate_wheel",
+    "package_sources",
+    "redact",
+    "released_versions",
+]

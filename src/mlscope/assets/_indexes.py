@@ -7,6 +7,7 @@ Read are the environment variables of both tools and pip's configuration files
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -14,10 +15,43 @@ from urllib.parse import unquote, urlsplit
 
 import platformdirs
 
-__all__ = ["file_of", "find_links", "indexes"]
+__all__ = ["PackageSources", "file_of", "find_links", "indexes", "package_sources"]
 
 _PYPI = "https://pypi.org/simple"
 _SECTIONS = ("install", "download", "global")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PackageSources:
+    """Where pip is told to take packages from: what another tool must be told to act likewise."""
+
+    index: str | None
+    """The main index; None: pip's default."""
+    extra_indexes: tuple[str, ...]
+    """Indexes beside it; pip takes the best version of all."""
+    links: tuple[str, ...]
+    """Folders and pages with wheels (``find-links``)."""
+    constraints: tuple[str, ...]
+    """Files of constraints."""
+    no_index: bool
+    """Whether only `links` count."""
+    trusted_hosts: tuple[str, ...]
+    """Hosts whose certificates are not checked."""
+    certificate: str | None
+    """File of certificates to check against."""
+
+
+def package_sources() -> PackageSources:
+    """What ``pip config list`` and the ``PIP_*`` variables say; the variables come first, as with pip."""
+    return PackageSources(
+        index=next(iter(_pip("index-url")), None),
+        extra_indexes=tuple(_pip("extra-index-url")),
+        links=tuple(_pip("find-links")),
+        constraints=tuple(_pip("constraint")),
+        no_index=_pip("no-index") in (["1"], ["true"], ["yes"], ["on"]),
+        trusted_hosts=tuple(_pip("trusted-host")),
+        certificate=next(iter(_pip("cert")), None),
+    )
 
 
 def indexes() -> list[str]:
@@ -47,6 +81,11 @@ def find_links() -> list[Path]:
 def file_of(url: str) -> Path | None:
     """The path that a ``file://`` address stands for; None for any other."""
     return Path(unquote(urlsplit(url).path)) if url.lower().startswith("file:") else None
+
+
+def _pip(option: str) -> list[str]:
+    """The words of one of pip's options."""
+    return _environment(f"PIP_{option.upper().replace('-', '_')}") or _configured(option)
 
 
 def _environment(name: str) -> list[str]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.tags import Tag, sys_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
+from mlscope._files import digest
 from mlscope.assets._http import Page, read_page
 from mlscope.assets._indexes import file_of, find_links, indexes
 from mlscope.assets._sources import PypiSource, redact
 from mlscope.errors import AssetError, OfflineError
 
-__all__ = ["Wheel", "find_wheel"]
+__all__ = ["Wheel", "find_wheel", "locate_wheel", "released_versions"]
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
@@ -51,7 +54,7 @@ def find_wheel(source: PypiSource, *, offline: bool) -> Wheel:
     places: list[Path | str] = [*find_links(), *indexes()]
     for place in places:
         try:
-            wheels = [wheel for wheel in _wheels(place, source, offline) if _is(wheel.filename, source)]
+            wheels = [wheel for wheel in _wheels(place, source.name, offline) if _is(wheel.filename, source)]
         except AssetError as error:
             reasons.append(str(error))
             continue
@@ -66,12 +69,54 @@ def find_wheel(source: PypiSource, *, offline: bool) -> Wheel:
     )
 
 
-def _wheels(place: Path | str, source: PypiSource, offline: bool) -> Iterator[Wheel]:
+def locate_wheel(filename: str, sha256: str, *, offline: bool) -> Path | str | None:
+    """Where these very bytes can be had: a file of this machine or an address; None when nowhere.
+
+    Local folders are looked at first, then the indexes; what these promise is taken for true (who installs the
+    wheel checks it), files of this machine are hashed.
+    """
+    name = parse_wheel_filename(filename)[0]
+    places: list[Path | str] = [*find_links(), *indexes()]
+    for place in places:
+        try:
+            wheels = [wheel for wheel in _wheels(place, name, offline) if wheel.filename == filename]
+        except AssetError:
+            continue
+        for wheel in wheels:
+            found = digest(wheel.place) if isinstance(wheel.place, Path) and wheel.place.is_file() else wheel.sha256
+            if found == sha256:
+                return wheel.place
+    return None
+
+
+def released_versions(name: str, *, offline: bool = False) -> list[Version]:
+    """The versions of a distribution that have wheels somewhere, oldest first.
+
+    Pre-releases count only where there is nothing else. Indexes that cannot be asked are left out: it is for hints.
+    """
+    name = canonicalize_name(name)
+    found: set[Version] = set()
+    places: list[Path | str] = [*find_links(), *indexes()]
+    for place in places:
+        with suppress(AssetError):
+            found.update(version for wheel in _wheels(place, name, offline) if (version := _version(wheel, name)))
+    return sorted(version for version in found if not version.is_prerelease) or sorted(found)
+
+
+def _version(wheel: Wheel, name: str) -> Version | None:
+    try:
+        named, version, _, _ = parse_wheel_filename(wheel.filename)
+    except InvalidWheelFilename:
+        return None
+    return version if named == name else None
+
+
+def _wheels(place: Path | str, name: str, offline: bool) -> Iterator[Wheel]:
     if isinstance(place, Path):
         for path in place.glob("*.whl"):
             yield Wheel(path.name, path, None)
         return
-    page = _page(f"{place}/{source.name}/", offline)
+    page = _page(f"{place}/{name}/", offline)
     files = _from_json(page) if page.content_type.endswith("json") else _from_html(page)
     for filename, url, sha256 in files:
         yield Wheel(filename, file_of(url) or url, sha256)
