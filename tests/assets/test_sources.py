@@ -22,7 +22,19 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 def test_the_public_names_are_these() -> None:
-    assert mlscope.assets.__all__ == ["Fetched", "Progress", "SilentProgress", "fetch"]
+    assert mlscope.assets.__all__ == [
+        "Fetched",
+        "PackageSources",
+        "Progress",
+        "SilentProgress",
+        "fetch",
+        "file_of",
+        "find_links",
+        "locate_wheel",
+        "package_sources",
+        "redact",
+        "released_versions",
+    ]
 
 
 @pytest.fixture
