@@ -55,8 +55,8 @@ def test_a_disk_too_full_to_begin_is_one_line(mounted: Mount) -> None:
 
 def test_a_disk_that_fills_up_keeps_what_was_measured(mounted: Mount) -> None:
     pytest.importorskip("mlperf_loadgen", reason="no LoadGen for this platform")
-    home = mounted("size=5m")
-    result = running.run(home, "benchmark", "--model-name", "null", "--min-duration", "20")
+    home = mounted("size=3700k")
+    result = running.run(home, "benchmark", "--model-name", "null", "--min-duration", "2")
     line = running.one_line(result, 10)
     assert "no space left" in line
     found = running.only(home)
@@ -71,7 +71,7 @@ def test_a_disk_that_fills_up_keeps_what_was_measured(mounted: Mount) -> None:
 def test_what_cannot_be_sealed_for_want_of_space_is_sealed_by_the_next_evaluation(mounted: Mount) -> None:
     pytest.importorskip("mlperf_loadgen", reason="no LoadGen for this platform")
     home = mounted("size=2500k")
-    result = running.run(home, "benchmark", "--model-name", "null", "--min-duration", "20")
+    result = running.run(home, "benchmark", "--model-name", "null", "--min-duration", "2")
     if running.folders(home):
         pytest.skip("the samples were small enough to be sealed")
     line = running.one_line(result, 10)
@@ -118,7 +118,7 @@ def test_a_read_only_home_is_one_line_and_reading_goes_on(mounted: Mount) -> Non
     subprocess.run(["mount", "-o", "remount,ro", str(home)], check=True)
     check_refused(home)
     listed = running.run(home, "runs", "list", "-f", "json")
-    assert (listed.code, len(listed.json()["runs"])) == (0, 1)
+    assert (listed.code, len(listed.json())) == (0, 1)
     assert running.run(home, "info", "evaluation", "accuracy").code == 0
     assert running.run(home, "predict", "dataset", "--num-file-parts", "2", "--no-record").code == 0
 
@@ -148,8 +148,8 @@ def test_commands_that_write_one_store_at_once_lose_nothing(home: Path, cli: Cli
     ):
         results = [running.ended(each) for each in (first, second, third, fourth)]
     assert [(result.code, result.err) for result in results] == [(0, "")] * 4
-    local = cli("runs", "list", "-f", "json").json()["runs"]
-    shared = cli("runs", "list", "-f", "json", "--database-address", address).json()["runs"]
+    local = cli("runs", "list", "-f", "json").json()
+    shared = cli("runs", "list", "-f", "json", "--database-address", address).json()
     assert (len(local), len(shared)) == (6, 9)
     assert len(running.folders(home)) == 6
     assert {each["id"] for each in local} < {each["id"] for each in shared}
