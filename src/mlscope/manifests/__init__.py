@@ -3,6 +3,7 @@
 Own dialect and the original MLModelScope dialect are read; every fault is reported with file, line and column.
 """
 
+from mlscope.manifests._archive import Archive
 from mlscope.manifests._check import check
 from mlscope.manifests._constraint import Constraint, same_version
 from mlscope.manifests._fields import Asset
@@ -18,6 +19,8 @@ from mlscope.manifests._model import (
     Weights,
 )
 from mlscope.manifests._others import DatasetManifest, FrameworkManifest
+from mlscope.manifests._packages import Requires
+from mlscope.manifests._recipe import Recipe, RecipeSamples, RecipeStack
 from mlscope.manifests._reference import json_schemas, manifest_reference
 from mlscope.manifests._registry import (
     Found,
@@ -33,6 +36,7 @@ from mlscope.manifests._steps import CropStep, DecodeStep, NormalizeStep, Quanti
 from mlscope.manifests._write import convert
 
 __all__ = [
+    "Archive",
     "Asset",
     "BrokenManifest",
     "Constraint",
@@ -50,7 +54,11 @@ __all__ = [
     "NormalizeStep",
     "OutputSpec",
     "QuantizeStep",
+    "Recipe",
+    "RecipeSamples",
+    "RecipeStack",
     "ReferenceAccuracy",
+    "Requires",
     "ResizeStep",
     "Step",
     "Weights",

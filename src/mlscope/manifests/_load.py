@@ -10,9 +10,10 @@ from typing import Literal
 from mlscope.errors import StackError
 from mlscope.manifests._fields import Asset
 from mlscope.manifests._finding import BrokenManifest, Finding
-from mlscope.manifests._model import ModelManifest
+from mlscope.manifests._model import ModelManifest, Weights
 from mlscope.manifests._original import OriginalManifest
 from mlscope.manifests._others import DatasetManifest, FrameworkManifest
+from mlscope.manifests._recipe import BUILTIN_RECIPES
 from mlscope.manifests._suggest import did_you_mean
 from mlscope.manifests._translate import translate
 from mlscope.manifests._validate import Origins, original_place, validate
@@ -81,10 +82,7 @@ def _load_original(document: Document) -> Loaded:
 def _with_known_frameworks(document: Document, manifest: ModelManifest) -> Loaded:
     """The manifest with its frameworks' canonical names, once they are known to exist."""
     framework = _known(document, manifest.framework.name, ("framework", "name"))
-    weights = tuple(
-        entry.model_copy(update={"framework": _known(document, entry.framework, ("weights", index, "framework")).name})
-        for index, entry in enumerate(manifest.weights)
-    )
+    weights = tuple(_canonical(document, entry, ("weights", index)) for index, entry in enumerate(manifest.weights))
     found = manifest.model_copy(
         update={
             "framework": manifest.framework.model_copy(update={"name": framework.name}),
@@ -94,6 +92,22 @@ def _with_known_frameworks(document: Document, manifest: ModelManifest) -> Loade
     if framework.suffixes and found.weights_for(framework.name) is None:
         raise BrokenManifest([document.finding(("weights",), f"no weights for {framework.name}", key=True)])
     return Loaded(found, document, "mlscope", _warnings(document, _unverified(found.assets())))
+
+
+def _canonical(document: Document, entry: Weights, place: YamlPath) -> Weights:
+    """The entry with its frameworks' canonical names; its built-in scripts exist."""
+    changed: dict[str, object] = {"framework": _known(document, entry.framework, (*place, "framework")).name}
+    for key, recipe in (("recipe", entry.recipe), ("random_weights", entry.random_weights)):
+        if recipe is None:
+            continue
+        if recipe.builtin is not None and not recipe.builtin.is_file():
+            names = sorted(f"builtin:{path.name}" for path in BUILTIN_RECIPES.glob("*.py"))
+            message = f"there is no {recipe.script}{did_you_mean(recipe.script, names)} (known: {', '.join(names)})"
+            raise BrokenManifest([document.finding((*place, key, "script"), message)])
+        framework = _known(document, recipe.stack.framework, (*place, key, "stack", "framework"))
+        stack = recipe.stack.model_copy(update={"framework": framework.name})
+        changed[key] = recipe.model_copy(update={"stack": stack})
+    return entry.model_copy(update=changed)
 
 
 def _known(document: Document, name: str, place: YamlPath) -> FrameworkManifest:

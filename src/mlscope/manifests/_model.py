@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -25,6 +25,7 @@ from mlscope.manifests._fields import (
     fault,
 )
 from mlscope.manifests._pipeline import check_steps
+from mlscope.manifests._recipe import Recipe
 from mlscope.manifests._steps import Step
 
 __all__ = [
@@ -51,14 +52,38 @@ class Framework(Node):
 
 
 class Weights(Node):
-    """The model's files for one framework."""
+    """The model's files for one framework: files that exist, or a recipe that makes them."""
 
     framework: Name
     """Framework that reads these files."""
-    graph: Asset
+    graph: Asset | None = None
     """The model file."""
     params: Asset | None = None
     """Second file, where a framework keeps graph and parameters apart (MXNet, Caffe)."""
+    recipe: Recipe | None = None
+    """How the files are made from others, where there is no `graph`."""
+    random_weights: Recipe | None = None
+    """How the same network is made with random numbers instead of what was learned (``--random-weights``)."""
+    tags: tuple[Name, ...] = ()
+    """What ``--weights-tags`` can ask for, beside the names of model and framework."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Weights:
+        if self.graph is not None and self.recipe is not None:
+            raise fault("the files either exist ('graph') or are made ('recipe'), not both", "recipe", key=True)
+        if self.graph is None and self.params is not None:
+            raise fault("'params' is the second file beside 'graph', which is missing", "params", key=True)
+        if self.graph is None and self.recipe is None and self.random_weights is None:
+            raise fault("missing key 'graph' (the model file) or 'recipe' (how it is made)")
+        return self
+
+    def assets(self) -> dict[tuple[str | int, ...], Asset]:
+        """Every file that the entry names, by its place in it."""
+        named = {"graph": self.graph, "params": self.params}
+        found: dict[tuple[str | int, ...], Asset] = {(role,): asset for role, asset in named.items() if asset}
+        for key, recipe in (("recipe", self.recipe), ("random_weights", self.random_weights)):
+            found |= {(key, *place): asset for place, asset in (recipe.assets() if recipe else {}).items()}
+        return found
 
 
 class InputSpec(Node):
@@ -225,6 +250,8 @@ class ModelManifest(Node):
 
     name: Name
     """Name of the model."""
+    aliases: tuple[Name, ...] = ()
+    """Other names of the model."""
     version: Text
     """Version of the model; 1.0 and 1.0.0 are the same."""
     description: Text | None = None
@@ -266,10 +293,10 @@ class ModelManifest(Node):
 
     def assets(self) -> dict[tuple[str | int, ...], Asset]:
         """Every file that the manifest names, by its place in the manifest."""
-        found: dict[tuple[str | int, ...], Any] = {}
+        found: dict[tuple[str | int, ...], Asset] = {}
         for index, entry in enumerate(self.weights):
-            found["weights", index, "graph"] = entry.graph
-            found["weights", index, "params"] = entry.params
+            found |= {("weights", index, *place): asset for place, asset in entry.assets().items()}
         for index, output in enumerate(self.outputs):
-            found["outputs", index, "labels"] = output.labels
-        return {place: asset for place, asset in found.items() if asset is not None}
+            if output.labels is not None:
+                found["outputs", index, "labels"] = output.labels
+        return found

@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
+from mlscope.manifests._archive import Archive
 from mlscope.manifests._fields import Asset, Name, Node, Positive, Task, Text, fault
+from mlscope.manifests._packages import Pythons, RequirementText, Requires, Suffix
 
 __all__ = ["DatasetManifest", "FrameworkManifest"]
 
@@ -36,18 +38,31 @@ class DatasetManifest(Node):
     """The text file, relative to the folder."""
     path: Text | None = None
     """The folder, relative to the manifest; null: ``--dataset-path`` names it."""
+    archive: Archive | None = None
+    """The archive that holds the data set, where it is no folder."""
     labels: Asset | None = None
     """Text file of class names, one a line."""
+    tags: tuple[Name, ...] = ()
+    """What ``--images-tags`` can ask for, beside the name."""
     attributes: dict[str, Text] = {}
     """Anything else that is worth knowing."""
 
+    @model_validator(mode="after")
+    def _one_place(self) -> DatasetManifest:
+        if self.archive is not None and self.path is not None:
+            raise fault("the samples lie either in a folder ('path') or in an archive", "archive", key=True)
+        if self.archive is not None and self.archive.labelled and self.layout != "val_map":
+            raise fault("{label} gives a list as layout val_map has it", "layout")
+        return self
+
     def assets(self) -> dict[tuple[str | int, ...], Asset]:
         """Every file that the manifest names, by its place in the manifest."""
-        return {("labels",): self.labels} if self.labels else {}
+        named: dict[str, Asset | None] = {"labels": self.labels, "archive": self.archive}
+        return {(key,): asset for key, asset in named.items() if asset is not None}
 
 
 class FrameworkManifest(Node):
-    """A framework: what it is called, and what runs it."""
+    """A framework: what it is called, what runs it, and what an environment for it consists of."""
 
     SCHEMA: ClassVar[str] = "mlscope/framework/v1"
 
@@ -61,14 +76,18 @@ class FrameworkManifest(Node):
     """Module of ``mlscope.worker.predictors`` that runs it; null: known by name only, for now."""
     package: Text | None = None
     """Python distribution whose version is the framework's; null: it comes with mlscope and has its version."""
-    suffixes: tuple[Text, ...] = ()
+    packages: tuple[RequirementText, ...] = ()
+    """What an environment of its own consists of, beside numpy and LoadGen; empty: ``package``.
+
+    The version of the first one whose marker holds is the framework's.
+    """
+    gpu_packages: tuple[RequirementText, ...] = ()
+    """The same for runs on a GPU; empty: as ``packages``."""
+    requires: tuple[Requires, ...] = ()
+    """What such an environment needs besides, by the framework's version."""
+    python: Pythons | None = None
+    """Versions of Python that there are wheels for; null: the packages tell."""
+    suffixes: tuple[Suffix, ...] = ()
     """Endings of its model files; none: it needs no file."""
     devices: tuple[Literal["cpu", "gpu"], ...] = ("cpu",)
     """Where it can run."""
-
-    @model_validator(mode="after")
-    def _suffixes_begin_with_a_dot(self) -> FrameworkManifest:
-        for index, suffix in enumerate(self.suffixes):
-            if not suffix.startswith("."):
-                raise fault(f"an ending begins with a dot; did you mean '.{suffix}'?", "suffixes", index)
-        return self

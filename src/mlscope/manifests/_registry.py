@@ -90,7 +90,7 @@ def list_frameworks() -> list[Found[FrameworkManifest]]:
 def _candidates(ref: str, folder: str, cls: type[ManifestT]) -> list[Found[ManifestT]]:
     """The manifest of a path, or the built-in ones of a name (one a version)."""
     builtin = _builtin(folder, cls)
-    named = [found for found in builtin if found.manifest.name == ref]
+    named = [found for found in builtin if ref in (found.manifest.name, *_aliases(found.manifest))]
     if named:
         return named
     path = Path(ref)
@@ -102,6 +102,10 @@ def _candidates(ref: str, folder: str, cls: type[ManifestT]) -> list[Found[Manif
         f"unknown {kind} '{ref}'{did_you_mean(ref, names)}",
         hint=f"give a manifest's path or one of: {', '.join(names)}",
     )
+
+
+def _aliases(manifest: ModelManifest | DatasetManifest | FrameworkManifest) -> tuple[str, ...]:
+    return () if isinstance(manifest, DatasetManifest) else manifest.aliases
 
 
 def _choose(kind: str, found: list[Found[ManifestT]], ref: str, version: str | None) -> Found[ManifestT]:

@@ -44,6 +44,8 @@ def _written(node: BaseModel) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return _written(value)
+    if isinstance(value, dict):
+        return {key: _value(item) for key, item in value.items()}
     return [_value(item) for item in value] if isinstance(value, tuple) else value
 
 
