@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlscope.results import verify_folder
-from tests.conftest import Cli, Result
+from tests.conftest import Result
 from tests.e2e import running
 
 Mount = Callable[[str], Path]
@@ -134,22 +134,3 @@ def test_a_home_that_nobody_may_write_is_one_line() -> None:
 def test_a_file_in_place_of_the_home_is_one_line(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("here")
     check_refused(tmp_path / "file" / below)
-
-
-def test_commands_that_write_one_store_at_once_lose_nothing(home: Path, cli: Cli) -> None:
-    address = f"sqlite:///{home.parent}/shared.db"
-    flags = ("predict", "dataset", "--model-name", "null", "--num-file-parts", "2", "--repetitions", "3")
-    published = (*flags, "--publish", "--database-address", address)
-    with (
-        running.started(home, *published) as first,
-        running.started(home, *published) as second,
-        running.started(home.parent / "other", *published) as third,
-        running.started(home, "store", "rebuild") as fourth,
-    ):
-        results = [running.ended(each) for each in (first, second, third, fourth)]
-    assert [(result.code, result.err) for result in results] == [(0, "")] * 4
-    local = cli("runs", "list", "-f", "json").json()
-    shared = cli("runs", "list", "-f", "json", "--database-address", address).json()
-    assert (len(local), len(shared)) == (6, 9)
-    assert len(running.folders(home)) == 6
-    assert {each["id"] for each in local} < {each["id"] for each in shared}

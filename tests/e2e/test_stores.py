@@ -1,0 +1,162 @@
+"""Many evaluations, published or not; indexes that are rebuilt; databases that others read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlscope
+from tests.conftest import Cli
+from tests.e2e import running
+
+FAST = ("predict", "dataset", "--model-name", "null", "--num-file-parts", "2")
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home with 100 evaluations, by four commands that ran at once; 50 are in a database, too."""
+    home = tmp_path_factory.mktemp("hundred")
+    address = f"sqlite:///{home}/published.db"
+    layouts: list[tuple[str, ...]] = [
+        ("--publish", "--database-address", address, "--tags", "shared"),
+        ("--publish", "--publish-predictions", "--database-address", address, "--batch-size", "2"),
+        ("--trace-level", "NO_TRACE"),
+        ("--experiment", "hundred", "--batch-size", "2"),
+    ]
+    with ExitStack() as stack:
+        commands = [
+            stack.enter_context(running.started(home, *FAST, "--repetitions", "25", *flags)) for flags in layouts
+        ]
+        results = [running.ended(each, timeout=300) for each in commands]
+    assert [(result.code, result.err) for result in results] == [(0, "")] * 4
+    return home, address
+
+
+def drop_index(home: Path) -> None:
+    for path in home.glob("index.db*"):
+        path.unlink()
+
+
+def test_commands_that_write_one_store_at_once_lose_nothing(hundred: tuple[Path, str]) -> None:
+    home, address = hundred
+    assert len(running.folders(home)) == 100
+    local = running.run(home, "runs", "list", "-f", "json").json()
+    shared = running.run(home, "runs", "list", "-f", "json", "--database-address", address).json()
+    assert (len(local), len(shared)) == (100, 50)
+    assert {each["id"] for each in shared} < {each["id"] for each in local}
+    assert {each["id"] for each in local} == {path.name for path in running.folders(home)}
+
+
+@pytest.mark.parametrize("how", ["rebuild", "itself"])
+def test_a_hundred_evaluations_are_reported_alike_before_and_after_the_index_is_deleted(
+    hundred: tuple[Path, str], how: str
+) -> None:
+    home, address = hundred
+    report = ("info", "evaluation", "all", "-f", "json")
+    before = running.run(home, *report)
+    assert before.code == 0
+    assert len(before.json()["accuracy"]) == 100
+    published = running.run(home, *report, "--database-address", address).out
+    drop_index(home)
+    if how == "rebuild":
+        assert running.run(home, "store", "rebuild").out == "100 runs in the index\n"
+    assert running.run(home, *report).out == before.out
+    assert running.run(home, *report, "--database-address", address).out == published
+
+
+def test_filters_limits_and_formats_report_parts_of_the_hundred(hundred: tuple[Path, str], tmp_path: Path) -> None:
+    home, _ = hundred
+    some = running.run(home, "info", "evaluation", "accuracy", "-f", "json", "--batch_size=2", "--limit", "7").json()
+    assert len(some["accuracy"] if isinstance(some, dict) else some) == 7
+    csv = running.run(home, "info", "evaluation", "duration", "-f", "csv", "--experiment", "hundred", "--no_header")
+    assert len(csv.out.splitlines()) == 25
+    target = tmp_path / "report.json"
+    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target).code == 0
+    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target).code == 2
+    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target, "--overwrite").code == 0
+    none = running.run(home, "info", "evaluation", "accuracy", "--model-name", "other")
+    assert none.code == 0
+    assert "none of the 100" in none.err
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def test_a_database_that_cannot_be_reached_keeps_the_run_and_says_how_to_publish_it(
+    cli: Cli, home: Path, closed_port: int
+) -> None:
+    address = f"postgresql://me:secret@127.0.0.1:{closed_port}/results"
+    result = cli(*FAST, "--publish", "--database-address", address, "--database-name", "mine")
+    record = running.only(home).record
+    assert record.status == "complete"
+    line = running.one_line(result, 9)
+    assert f"mlscope runs publish {record.id}" in line
+    assert "secret" not in line
+    assert "secret" not in result.out
+    assert "total=2\n" in result.out
+    later = f"sqlite:///{home.parent}/later.db"
+    assert cli("runs", "publish", record.id, "--database-address", later).code == 0
+    assert [each["id"] for each in cli("runs", "list", "-f", "json", "--database-address", later).json()] == [record.id]
+
+
+def test_a_bare_host_is_answered_with_how_to_write_it(cli: Cli, home: Path) -> None:
+    line = running.one_line(cli(*FAST, "--publish", "--database-address", "db.example.org"), 2)
+    assert "postgresql://" in line
+    assert running.folders(home) == []
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """Address and name of a database that does not exist yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/", "shared"
+    address = os.environ.get("MLSCOPE_TEST_POSTGRES")
+    if not address:
+        pytest.skip("no PostgreSQL server: run scripts/with-postgres pytest, or set MLSCOPE_TEST_POSTGRES")
+    return address, f"test_{secrets.token_hex(6)}"
+
+
+def test_another_home_reads_what_was_published_after_its_folders_are_gone(
+    database: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, name = database
+    here, there = tmp_path / "here", tmp_path / "there"
+    flags: tuple[Any, ...] = ("--database-address", address, "--database-name", name)
+    publish = ("--publish", "--publish-predictions", *flags)
+    assert running.run(here, "predict", "dataset", *publish, "--tags", "published").code == 0
+    load = ("benchmark", "--min-duration", "0.1", "--count-override", "70", "--scenario", "Server")
+    assert running.run(here, *load, "--publish", *flags).code == 0
+    predicted, tested = running.evaluations(here)
+    predictions, latencies = predicted.predictions(), tested.latencies_ns()
+    reports = [running.run(here, "info", "evaluation", what, "-f", "json").out for what in ("accuracy", "latency")]
+    shutil.rmtree(here)
+
+    for what, expected in zip(("accuracy", "latency"), reports, strict=True):
+        assert running.run(there, "info", "evaluation", what, "-f", "json", *flags).out == expected
+    log = running.run(there, "runs", "log", tested.record.id[:20], "summary", *flags)
+    assert "MLPerf Results Summary" in log.out
+    monkeypatch.setenv("MLSCOPE_HOME", str(there))
+    store = mlscope.open_store(address, name=name)
+    (found,) = store.find(tag="published")
+    assert found.record == predicted.record
+    for column, values in found.predictions().items():
+        np.testing.assert_array_equal(values, predictions[column])
+    (other,) = store.find(command="benchmark")
+    np.testing.assert_array_equal(other.latencies_ns(), latencies)
+    with pytest.raises(mlscope.MlscopeError, match="predictions"):
+        other.predictions()
+    assert not (there / "runs").exists()
