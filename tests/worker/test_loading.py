@@ -132,7 +132,7 @@ def test_an_option_that_makes_no_sense(
     assert message in failed.message
 
 
-@pytest.mark.parametrize("name", ["onnxruntim", "tensorflow", "_options", "", "os", "../null", "null.x", "__init__"])
+@pytest.mark.parametrize("name", ["onnxruntim", "caffe", "_options", "", "os", "../null", "null.x", "__init__"])
 def test_a_predictor_that_there_is_not(worker: WorkerProcess, name: str) -> None:
     failed = worker.refuse(name)
     assert failed.kind == "framework"
