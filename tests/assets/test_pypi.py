@@ -77,6 +77,18 @@ def test_a_wheel_is_downloaded_once_and_serves_offline(
     assert len(server.asked) == 2
 
 
+def test_a_wheel_itself_is_fetched_where_no_file_in_it_is_named(
+    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = make_wheel()
+    monkeypatch.setenv("PIP_INDEX_URL", serve(server, {WHEEL: wheel}))
+    source, sha256 = SOURCE.partition("#")[0], hashlib.sha256(wheel).hexdigest()
+    assert fetch(source, sha256=sha256, base=Path()).path.read_bytes() == wheel
+    assert fetch(source, sha256=sha256, base=Path(), offline=True).sha256 == sha256
+    with pytest.raises(ChecksumError):
+        fetch(source, sha256=SHA256, base=Path())
+
+
 def test_the_wheel_must_be_the_one_that_the_index_promises(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

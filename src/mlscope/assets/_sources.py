@@ -14,7 +14,7 @@ from mlscope.errors import AssetError
 
 __all__ = ["FileSource", "HttpSource", "PypiSource", "Source", "parse_source", "redact"]
 
-_PYPI = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^#\s]+)#(?P<path>.+)")
+_PYPI = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^#\s]+)(#(?P<path>.+))?")
 _HINT = "write file:PATH, https://… or pypi:NAME==VERSION#path/in/wheel"
 
 
@@ -50,12 +50,13 @@ class HttpSource:
 
 @dataclass(frozen=True, slots=True)
 class PypiSource:
-    """A file inside a wheel of a Python package index."""
+    """A wheel of a Python package index, or a file inside it."""
 
     name: str
     """Normalised (PEP 503)."""
     version: Version
     path: str
+    """Empty: the wheel itself."""
 
 
 Source = FileSource | HttpSource | PypiSource
@@ -117,4 +118,4 @@ def _pypi(text: str, rest: str) -> PypiSource:
         version = Version(found["version"])
     except InvalidVersion:
         raise AssetError(f"{found['version']!r} is no version of a package", where=text, hint=_HINT) from None
-    return PypiSource(canonicalize_name(found["name"]), version, found["path"])
+    return PypiSource(canonicalize_name(found["name"]), version, found["path"] or "")

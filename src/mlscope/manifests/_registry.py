@@ -90,7 +90,7 @@ def list_frameworks() -> list[Found[FrameworkManifest]]:
 def _candidates(ref: str, folder: str, cls: type[ManifestT]) -> list[Found[ManifestT]]:
     """The manifest of a path, or the built-in ones of a name (one a version)."""
     builtin = _builtin(folder, cls)
-    named = [found for found in builtin if ref in (found.manifest.name, *_aliases(found.manifest))]
+    named = [found for found in builtin if ref in _names(found.manifest)]
     if named:
         return named
     path = Path(ref)
@@ -104,8 +104,9 @@ def _candidates(ref: str, folder: str, cls: type[ManifestT]) -> list[Found[Manif
     )
 
 
-def _aliases(manifest: ModelManifest | DatasetManifest | FrameworkManifest) -> tuple[str, ...]:
-    return () if isinstance(manifest, DatasetManifest) else manifest.aliases
+def _names(manifest: ModelManifest | DatasetManifest | FrameworkManifest) -> tuple[str, ...]:
+    aliases = () if isinstance(manifest, DatasetManifest) else manifest.aliases
+    return (manifest.name, *aliases)
 
 
 def _choose(kind: str, found: list[Found[ManifestT]], ref: str, version: str | None) -> Found[ManifestT]:
