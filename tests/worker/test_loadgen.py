@@ -87,7 +87,9 @@ def test_performance_mode_has_a_row_for_every_sample(
     worker: WorkerProcess, scenario: str, predictor: str, batch: int
 ) -> None:
     worker.load(predictor, X, batch=batch, options={"law": "constant:1ms"} if predictor == "sleep" else {})
-    done = worker.ask(load_test(worker.folder, scenario, "PerformanceOnly", [SAMPLES]), TestDone)
+    settings = {"min_duration_ms": 100 if predictor == "null" else 200}
+    command = load_test(worker.folder, scenario, "PerformanceOnly", [SAMPLES], settings=settings)
+    done = worker.ask(command, TestDone)
     table, summary = measured(worker.folder), detail(worker.folder)
     assert summary["result_query_count"] == len(np.unique(column(table, "query"))), "LoadGen counted as many"
     samples = {"MultiStream": 8, "Offline": len(table)}.get(scenario, 1)
@@ -154,7 +156,8 @@ def test_the_search_for_the_peak_ends(worker: WorkerProcess) -> None:
 
 def test_a_small_buffer_is_all_that_is_asked_for(worker: WorkerProcess) -> None:
     worker.load("null", X)
-    worker.ask(load_test(worker.folder, "Offline", "PerformanceOnly", [SAMPLES], performance_count=3), TestDone)
+    command = load_test(worker.folder, "Server", "PerformanceOnly", [SAMPLES], performance_count=3)
+    worker.ask(command, TestDone)
     assert len(set(column(measured(worker.folder), "sample_index").tolist())) == 3
 
 
