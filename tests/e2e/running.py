@@ -93,15 +93,15 @@ def measured_so_far(home: Path) -> int:
     return count
 
 
-def worker_of(pid: int) -> int | None:
-    """The model process that a command has started."""
+def worker_of(pid: int, program: bytes = b"mlscope/worker/__main__.py") -> int | None:
+    """The model process (or another program) that a command has started."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
             parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if parent == pid and any(word.endswith(b"mlscope/worker/__main__.py") for word in words):
+        if parent == pid and any(word.endswith(program) for word in words):
             return int(path.parent.name)
     return None
 

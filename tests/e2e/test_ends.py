@@ -32,7 +32,7 @@ def wait_for_samples(home: Path) -> None:
     running.until(lambda: running.measured_so_far(home) >= AT_LEAST, "samples")
 
 
-def check_kept(home: Path, status: str, kind: str, *, predicted: bool) -> None:
+def check_kept(home: Path, status: str, kind: str, *, predicted: bool, batch: int = 1) -> None:
     """One sealed run, whole, with its samples; nothing else lies about."""
     evaluation = running.only(home)
     record = evaluation.record
@@ -42,7 +42,7 @@ def check_kept(home: Path, status: str, kind: str, *, predicted: bool) -> None:
     assert verify_folder(running.folders(home)[0]) == []
     assert [path.name for path in (home / "runs").iterdir()] == [record.id]
     assert record.latency
-    assert record.latency[0].count == count
+    assert record.latency[0].count == -(-count // batch)
     if predicted:
         assert record.accuracy is not None
         assert record.accuracy.evaluated == count
@@ -170,3 +170,42 @@ def test_without_a_record_an_interrupted_run_leaves_nothing(home: Path, tmp_path
         result = running.ended(process)
     assert result.code == 130
     assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
+HOOKS = {
+    "preprocess": (
+        "import time\n"
+        "import cv2\n"
+        "import numpy as np\n"
+        "def preprocess(ctx, data):\n"
+        "    time.sleep(0.01)\n"
+        "    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)\n"
+        "    return (picture.astype(np.float32) / 255)[None]\n"
+    ),
+    "postprocess": (
+        "import numpy as np\n"
+        "def postprocess(ctx, outputs):\n"
+        "    powers = np.exp(outputs[0] - outputs[0].max())\n"
+        "    return [powers / powers.sum()]\n"
+    ),
+}
+
+
+def test_an_interrupted_run_with_hooks_is_kept_with_its_accuracy(home: Path, tmp_path: Path) -> None:
+    path = running.manifest(tmp_path / "model", change=lambda data: data.update(hooks=HOOKS))
+    flags = ("--model-name", path, "--allow-hooks", "--loader-processes", "1", "--batch-size", "2")
+    with running.started(home, "predict", "dataset", *flags) as process:
+        wait_for_samples(home)
+        process.send_signal(signal.SIGINT)
+        running.one_line(running.ended(process), 130)
+    check_kept(home, "interrupted", "Interrupted", predicted=True, batch=2)
+
+
+def test_a_killed_loader_ends_the_run_and_keeps_what_was_measured(home: Path) -> None:
+    with running.started(home, *PREDICT, "--loader-processes", "1") as process:
+        wait_for_samples(home)
+        loader = running.worker_of(process.pid, b"mlscope.loader._process")
+        assert loader is not None
+        os.kill(loader, signal.SIGKILL)
+        assert "loader" in running.one_line(running.ended(process), 8)
+    check_kept(home, "failed", "WorkerError", predicted=True)
