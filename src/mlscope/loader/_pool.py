@@ -139,10 +139,13 @@ class LoaderPool:
         channel = self._channels[0]
         task = {"outputs": [str(path) for path in outputs], "count": count, "to": str(to), "output": output}
         channel.send(json.dumps(task).encode() + b"\n")
-        line = channel.receive_one()
-        if line is None:
-            raise _death("a loader process died", channel)
-        if error := json.loads(line)["error"]:
+        answer = None
+        while answer is None:  # pictures that an interrupted run had asked for may come first
+            lines = channel.receive()
+            if lines is None:
+                raise _death("a loader process died", channel)
+            answer = next((each for each in map(json.loads, lines) if "items" not in each), None)
+        if error := answer["error"]:
             raise DataError(error, where=str(channel.log), hint="mend the hook in the manifest")
 
     def close(self) -> None:
