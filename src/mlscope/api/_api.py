@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from mlscope.conductor import Observer
 from mlscope.conductor import evaluate as _evaluate
 from mlscope.errors import UsageError
@@ -47,6 +49,7 @@ def evaluate(
         **request: Further fields of :class:`mlscope.plan.Request`, for instance ``batch_size=8``.
 
     Raises:
+        UsageError: An argument that is not known or out of its range.
         MlscopeError: The evaluation did not complete; what it had measured is in the store.
 
     Example:
@@ -56,14 +59,27 @@ def evaluate(
     fields: dict[str, Any] = {"model_name": str(model), "dataset_name": str(dataset), "dataset_path": dataset_path}
     if request.get("repetitions", 1) != 1 or request.get("record") is False:
         raise UsageError("evaluate() runs once and keeps its record", hint="call it in a loop for repetitions")
-    test = LoadRequest.model_validate({"scenario": scenario, "mode": mode, **(load or {})}) if scenario else None
-    command = "benchmark" if test else "predict dataset"
-    outcome = _evaluate(Request.model_validate({"command": command, "load": test, **fields, **request}), observer)[0]
+    if scenario is None and (load or mode != "PerformanceOnly"):
+        raise UsageError("`mode` and `load` are about a LoadGen test", hint="name its scenario as well")
+    try:
+        test = LoadRequest.model_validate({"scenario": scenario, "mode": mode, **(load or {})}) if scenario else None
+        fields |= {"command": "benchmark" if test else "predict dataset", "load": test}
+        wanted = Request.model_validate(fields | request)
+    except ValidationError as wrong:
+        raise _explained(wrong) from wrong
+    outcome = _evaluate(wanted, observer)[0]
     error = outcome.error or outcome.publish_error
     if error is not None:
         raise error
     assert outcome.folder is not None
     return Evaluation.from_folder(outcome.folder)
+
+
+def _explained(error: ValidationError) -> UsageError:
+    """The first fault, by the argument's name."""
+    fault = error.errors(include_url=False)[0]
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    return UsageError(f"{'.'.join(map(str, fault['loc']))}={fault['input']!r}: {message}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

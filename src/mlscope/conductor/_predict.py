@@ -183,9 +183,8 @@ def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
         row, text = next(iter(sorted(pump.errors.items())))
         dataset = run.prepared.dataset
         name = dataset.files[row] if dataset else str(row)
-        run.warn(
-            f"{len(pump.errors)} of {run.prepared.rows} samples failed and count as wrong; the first: {name}: {text}"
-        )
+        counted = " and count as wrong" if dataset and dataset.labels else ""
+        run.warn(f"{len(pump.errors)} of {run.prepared.rows} samples failed{counted}; the first: {name}: {text}")
     if answered.any() or pump.errors:
         read_answers(run, outputs, answered, pump.errors)
 
