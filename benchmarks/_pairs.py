@@ -17,7 +17,8 @@ from mlscope.stats import percentile_with_interval
 
 __all__ = ["Ratio", "compare", "quiet"]
 
-_TRIES = 4
+_TRIES = 6
+_PATIENCE_S = 120.0
 _FOREIGN = 0.06
 """Share of one core that others may take during a block."""
 
@@ -63,13 +64,25 @@ def _own() -> float:
     return total
 
 
+def _await_silence() -> None:
+    """Wait, two minutes at most, for a second in which the machine does nothing."""
+    end = time.perf_counter() + _PATIENCE_S
+    while time.perf_counter() < end:
+        busy, stolen = _ticks()
+        time.sleep(1.0)
+        busy_now, stolen_now = _ticks()
+        if busy_now - busy + stolen_now - stolen < _FOREIGN:
+            return
+
+
 def quiet(block: Callable[[], float]) -> tuple[float, int]:
-    """Run a block until nothing disturbed it (at most four times); returns its value and the repetitions.
+    """Run a block until nothing disturbed it (at most six times); returns its value and the repetitions.
 
     The block's own child processes must have ended when it returns.
     """
     value = 0.0
     for attempt in range(_TRIES):
+        _await_silence()
         busy, stolen = _ticks()
         own, begin = _own(), time.perf_counter()
         value = block()

@@ -99,8 +99,6 @@ def prepare(request: Request, observer: Observer) -> Prepared:
     """
     observer.stage("prepare")
     level = trace_level(request.trace_level, observer)
-    if request.tracer_address:
-        observer.warn("--tracer-address is not used in this version: the trace stays in the run folder")
     found = load_model(request.model_name, request.model_version)
     for warning in found.warnings:
         observer.note(warning)
