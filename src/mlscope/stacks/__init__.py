@@ -1,8 +1,29 @@
 """Which software runs a model, and on which machine: stacks, their locks, and the machine's description."""
 
+from mlscope.stacks._container import ContainerStack
+from mlscope.stacks._find import Kind, find_stack, lock_stack, stack_from_lock
 from mlscope.stacks._gpu import find_gpu
 from mlscope.stacks._host import HostStack, host_stack
 from mlscope.stacks._machine import describe_machine
 from mlscope.stacks._stack import Stack
+from mlscope.stacks._store import StoredStack, about_stack, list_stacks, prune_stacks, remove_stack
+from mlscope.stacks._uv import UvStack
 
-__all__ = ["HostStack", "Stack", "describe_machine", "find_gpu", "host_stack"]
+__all__ = [
+    "ContainerStack",
+    "HostStack",
+    "Kind",
+    "Stack",
+    "StoredStack",
+    "UvStack",
+    "about_stack",
+    "describe_machine",
+    "find_gpu",
+    "find_stack",
+    "host_stack",
+    "list_stacks",
+    "lock_stack",
+    "prune_stacks",
+    "remove_stack",
+    "stack_from_lock",
+]

@@ -37,6 +37,7 @@ class HostStack:
     python: Path
     framework_version: str
     packages: tuple[_Package, ...]
+    kind: str = "host"
 
     def lock(self) -> dict[str, Any]:
         """Interpreter and distributions; no path of this machine, so that equal software has an equal lock."""
