@@ -90,8 +90,6 @@ def _once(
         run = Run(prepared, repetition, system, observer, interrupts)
         _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
         error = _measure(run, inputs)
-        interrupts.hold()
-        run.stop()
         if error is not None:
             _name_sealed(error, run)
         outcome = _finish(run, error)
@@ -102,7 +100,7 @@ def _once(
 
 
 def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
-    """Measure; returns why it did not complete."""
+    """Measure and end all processes; returns why it did not complete."""
     try:
         if run.prepared.plan.load is not None:
             _loadtest.measure(run, inputs)
@@ -114,6 +112,8 @@ def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
         return problem
     except OSError as problem:
         return ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
+    finally:
+        run.stop()
     return None
 
 
