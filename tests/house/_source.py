@@ -62,4 +62,7 @@ class Module:
         return ".".join((*base, node.module) if node.module else base)
 
 
-MODULES = [Module(path) for path in sorted(PACKAGE.rglob("*.py"))]
+RECIPES = PACKAGE / "manifests" / "builtin" / "recipes"
+"""Scripts that run in environments of their own; data, not modules."""
+
+MODULES = [Module(path) for path in sorted(PACKAGE.rglob("*.py")) if RECIPES not in path.parents]

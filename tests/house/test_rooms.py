@@ -14,6 +14,7 @@ ROOMS = (
     "assets",
     "stacks",
     "loader",
+    "recipes",
     "worker",
     "results",
     "stats",
@@ -27,7 +28,9 @@ ROOMS = (
 ROOT = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 """Modules of the package itself that every room but the worker may import."""
 
-FRAMEWORKS = {"onnxruntime", "ai_edge_litert"}
+FRAMEWORKS = {"ai_edge_litert", "cuda", "jax", "mxnet", "onnxruntime", "openvino", "tensorflow", "tensorrt", "torch"}
+"""Packages of frameworks, of which this environment need not have all."""
+
 WORKER = [module for module in MODULES if module.room == "worker"]
 
 

@@ -1,0 +1,88 @@
+"""Data sets that come as an archive, unpacked into the cache: ``cache/datasets/1234…/``.
+
+The folder is the digest of the archive and of which of its files are taken. Deleting it only costs unpacking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mlscope._home import cache_dir
+from mlscope._schema import canonical_digest
+from mlscope.assets import Progress, fetch, redact, unpack
+from mlscope.errors import DataError
+from mlscope.manifests import Archive, DatasetManifest
+from mlscope.recipes._once import build_once
+
+__all__ = ["materialise"]
+
+
+def materialise(
+    manifest: DatasetManifest,
+    base: Path,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Path | None:
+    """The folder of a data set that comes as an archive; it is unpacked where it is not there yet.
+
+    Where the names tell the labels, the folder has the list ``file label`` that the manifest names.
+
+    Args:
+        manifest: The data set's manifest.
+        base: Folder of the manifest; a relative ``file:`` source counts from it.
+        offline: Use only what is on this machine.
+        progress: Hears of downloads.
+        warn: Hears, one sentence each, what every user must know.
+
+    Returns:
+        The folder; None for a data set that is no archive.
+
+    Raises:
+        AssetError: The archive cannot be had or is damaged.
+        DataError: None of its files is what the manifest says.
+        ResourceError: The disk is full or the cache cannot be written.
+    """
+    archive, say = manifest.archive, warn or (lambda text: None)
+    if archive is None:
+        return None
+    fetched = fetch(
+        archive.source,
+        sha256=archive.sha256,
+        md5=archive.md5,
+        member=archive.member,
+        base=base,
+        offline=offline,
+        progress=progress,
+        warn=say,
+    )
+    listing = manifest.list if archive.labelled else None
+    key = canonical_digest({"archive": fetched.sha256, "files": archive.files, "list": listing})
+    folder, shown = cache_dir() / "datasets" / key, redact(archive.sources[0])
+
+    def build(partial: Path) -> None:
+        _unpack(archive, fetched.path, partial, listing, shown)
+
+    build_once(folder, build, whole=Path.is_dir, what=f"the data set {manifest.name}", warn=say)
+    return folder
+
+
+def _unpack(archive: Archive, path: Path, folder: Path, listing: str | None, shown: str) -> None:
+    pattern, labels = archive.regex(), dict[str, str]()
+
+    def choose(member: str) -> str | None:
+        match = pattern.fullmatch(member)
+        if match is None:
+            return None
+        name = member.removeprefix(archive.prefix)
+        if listing is not None:
+            labels[name] = match["label"]
+        return name
+
+    if not unpack(path, choose, folder, shown=shown):
+        raise DataError(f"the archive has no file {archive.files!r}", where=shown)
+    if listing is not None:
+        lines = [f"{name} {int(label)}\n" for name, label in sorted(labels.items())]
+        (folder / listing).write_text("".join(lines), encoding="utf-8")
