@@ -122,7 +122,7 @@ def _hooked(run: Run, outputs: Sequence[Path], count: int) -> Path | None:
         return None
     assert run.pool is not None
     to = run.path / "scores.npy"
-    run.pool.postprocess(outputs, count, to)
+    run.pool.postprocess(outputs, count, to, _position(run, outputs))
     return to
 
 

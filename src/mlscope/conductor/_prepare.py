@@ -34,6 +34,7 @@ from mlscope.plan import (
     Request,
     WeightsChoice,
     load_settings,
+    read_conf,
 )
 from mlscope.stacks import HostStack, find_gpu, host_stack
 from mlscope.worker.protocol import TraceLevel
@@ -309,34 +310,7 @@ def load_choice(request: Request, model_key: str, rows: int | None) -> LoadChoic
         sample_count=count,
         performance_count=min(count, load.buffer_size or 1024),
         model_key=model_key,
-        mlperf_conf=_conf(load.mlperf_conf),
-        user_conf=_conf(load.user_conf),
-        audit_conf=_conf(load.audit_conf),
+        mlperf_conf=read_conf(load.mlperf_conf),
+        user_conf=read_conf(load.user_conf),
+        audit_conf=read_conf(load.audit_conf),
     )
-
-
-def _conf(path: Path | None) -> str | None:
-    """Text of a conf file, checked line by line: LoadGen itself reports a bad line only in its detail log."""
-    if path is None:
-        return None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the conf file cannot be read: {error}", where=str(path)) from error
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split("#", 1)[0].split()
-        if not words:
-            continue
-        if len(words) != 3 or words[1] != "=" or words[0].count(".") != 2 or not _number(words[2]):
-            raise UsageError(
-                f"the line is no `model.scenario.key = number`: {line.strip()[:60]!r}", where=f"{path}:{number}"
-            )
-    return text
-
-
-def _number(text: str) -> bool:
-    try:
-        float(int(text, 0) if text.lower().startswith("0x") else float(text))
-    except ValueError:
-        return False
-    return True

@@ -1,5 +1,6 @@
 """What will be measured: the request, its resolution, and the frozen plan."""
 
+from mlscope.plan._conf import read_conf
 from mlscope.plan._plan import (
     DatasetChoice,
     ExecutionChoice,
@@ -25,5 +26,6 @@ __all__ = [
     "Setting",
     "WeightsChoice",
     "load_settings",
+    "read_conf",
     "settings_reference",
 ]

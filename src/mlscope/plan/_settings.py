@@ -50,7 +50,7 @@ SETTINGS: dict[str, Setting] = {
         _S("server_find_peak_qps_boundary_step_size", float, "1", "FindPeakPerformance: step of the search for the bounds."),
         _S("server_max_async_queries", int, "0", "Server: most queries under way; 0: no limit."),
         _S("server_num_issue_query_threads", int, "0", "Server: issuing threads of the SUT's own; only 0 is supported."),
-        _S("offline_expected_qps", float, "1.25 x what the warm-up reached", "Offline: rate from which LoadGen sizes its one query.", "--target-qps"),
+        _S("offline_expected_qps", float, "1.5 x what the warm-up reached", "Offline: rate from which LoadGen sizes its one query.", "--target-qps"),
         _S("qsl_rng_seed", int, "0", "Seed of the sets of samples that are loaded.", "--seed"),
         _S("sample_index_rng_seed", int, "0", "Seed of the order of samples.", "--seed"),
         _S("schedule_rng_seed", int, "0", "Seed of the arrivals.", "--seed"),
