@@ -129,6 +129,42 @@ COMMANDS: dict[Path, Command] = {
     ("store", "rebuild"): Command(
         "Rebuild the local index from the run folders.", "mlscope.cli._runs:rebuild", ("mlscope store rebuild",)
     ),
+    ("stack",): Command(
+        "Build and look after the environments that frameworks run in.",
+        examples=("mlscope stack build onnxruntime==1.20.1", "mlscope stack list"),
+    ),
+    ("stack", "lock"): Command(
+        "Resolve a framework's environment to a lock with hashes.",
+        "mlscope.cli._stack:lock",
+        (
+            "mlscope stack lock onnxruntime==1.20.1",
+            "mlscope stack lock 'mxnet>=1.9' --python 3.11 --output pylock.toml",
+        ),
+    ),
+    ("stack", "build"): Command(
+        "Build a framework's environment, or its container image.",
+        "mlscope.cli._stack:build",
+        (
+            "mlscope stack build onnxruntime==1.20.1 --python 3.12",
+            "mlscope stack build onnxruntime==1.20.1 --kind container --no-cache",
+        ),
+    ),
+    ("stack", "list"): Command(
+        "List the environments and images of this machine.",
+        "mlscope.cli._stack:list_all",
+        ("mlscope stack list --format json",),
+    ),
+    ("stack", "show"): Command(
+        "Show what one environment consists of.",
+        "mlscope.cli._stack:show",
+        ("mlscope stack show 4cd8aa51",),
+    ),
+    ("stack", "rm"): Command("Remove environments.", "mlscope.cli._stack:remove", ("mlscope stack rm 4cd8aa51",)),
+    ("stack", "prune"): Command(
+        "Remove the environments that were not used for a while.",
+        "mlscope.cli._stack:prune",
+        ("mlscope stack prune --days 30",),
+    ),
     ("manifest",): Command("Check, convert and start manifests.", examples=("mlscope manifest check model.yml",)),
     ("manifest", "check"): Command(
         "Check manifests; every fault with file, line and column.",
@@ -178,6 +214,8 @@ ALIASES: dict[Path, Path] = {
     ("info", "model"): ("info", "models"),
     ("info", "dataset"): ("info", "datasets"),
     ("info", "framework"): ("info", "frameworks"),
+    ("stack", "ls"): ("stack", "list"),
+    ("stack", "remove"): ("stack", "rm"),
 }
 """Other words for a command, most of them the original's."""
 

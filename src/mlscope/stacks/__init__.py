@@ -8,6 +8,7 @@ from mlscope.stacks._machine import describe_machine
 from mlscope.stacks._stack import Stack
 from mlscope.stacks._store import StoredStack, about_stack, list_stacks, prune_stacks, remove_stack
 from mlscope.stacks._uv import UvStack
+from mlscope.stacks._wanted import named_framework
 
 __all__ = [
     "ContainerStack",
@@ -23,6 +24,7 @@ __all__ = [
     "host_stack",
     "list_stacks",
     "lock_stack",
+    "named_framework",
     "prune_stacks",
     "remove_stack",
     "stack_from_lock",

@@ -74,7 +74,7 @@ def find_engine() -> Engine:
     if not installed:
         raise StackError(
             f"{named} is not installed" if named else "neither podman nor docker is installed",
-            hint="containers need one of them; --stack uv needs none",
+            hint="containers need one of them; an environment (kind uv) needs none",
         )
     reasons = []
     for engine in installed:
@@ -85,5 +85,5 @@ def find_engine() -> Engine:
         else:
             return engine
     raise StackError(
-        f"no container engine runs here: {'; '.join(reasons)}", hint="start it, or use --stack uv, which needs none"
+        f"no container engine runs here: {'; '.join(reasons)}", hint="start it, or take an environment (kind uv), which needs none"
     )

@@ -179,7 +179,8 @@ def one_stack(identity: str) -> StoredStack:
 
 def about_stack(identity: str) -> dict[str, Any]:
     """What ``stack.json`` says; errors as for :func:`one_stack`."""
-    return _read(one_stack(identity).path) or {}
+    found = one_stack(identity)
+    return (_read(found.path) or {}) | {"id": found.id, "path": str(found.path)}
 
 
 def prune_stacks(days: float) -> list[StoredStack]:

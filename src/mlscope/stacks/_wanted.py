@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -11,10 +12,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mlscope.errors import StackError
-from mlscope.manifests import Constraint, FrameworkManifest
+from mlscope.manifests import Constraint, FrameworkManifest, load_framework
 from mlscope.stacks._pythons import Interpreter
 
-__all__ = ["LOADGEN", "Wanted", "constraint_of"]
+__all__ = ["LOADGEN", "Wanted", "constraint_of", "named_framework"]
 
 LOADGEN = "mlcommons-loadgen"
 """Left out where it has no wheel: everything but ``mlscope benchmark`` works without it."""
@@ -83,6 +84,24 @@ class Wanted:
         """Those whose markers hold for the interpreter."""
         where = {"python_version": self.python.minor, "python_full_version": self.python.version}
         return [text for text in texts if _holds(_parsed(text), where)]
+
+
+def named_framework(text: str) -> tuple[FrameworkManifest, str]:
+    """What a user calls a framework: ``onnxruntime``, ``onnxruntime==1.20.1``, ``mxnet ^1.9``, ``ort>=1.18,<1.20``.
+
+    Returns:
+        Its manifest, and the constraint (``*`` where none is written).
+
+    Raises:
+        StackError: There is no such framework, or the constraint is none.
+    """
+    name = re.split(r"[\s=<>!~^*]", text.strip(), maxsplit=1)[0]
+    constraint = text.strip()[len(name) :].strip()
+    if not name:
+        raise StackError(f"'{text}' names no framework", hint="write onnxruntime or onnxruntime==1.20.1")
+    framework = load_framework(name).manifest
+    constraint_of(framework, constraint)
+    return framework, constraint or "*"
 
 
 def constraint_of(framework: FrameworkManifest, text: str) -> Constraint:
