@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from mlscope.worker.protocol import TraceLevel
 from tests.conftest import Cli, Result
 from tests.e2e import running
 
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 WHOLE_LAYOUTS: tuple[dict[str, Any], ...] = (
     {"batch_size": 7},
     {"batch_size": 64, "threads": 2},
@@ -209,18 +214,15 @@ def test_num_file_parts_divides_by_what_was_evaluated(cli: Cli, home: Path) -> N
 def test_no_record_leaves_nothing_behind(cli: Cli, home: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    memory = Path("/dev/shm")
-    before = set(memory.iterdir()) if memory.is_dir() else set()
-    result = cli("predict", "dataset", "--no-record", "--num-file-parts", "50", env={"TMPDIR": str(temporary)})
+    flags = ("--no-record", "--num-file-parts", "50", "--format", "json")
+    result = cli("predict", "dataset", *flags, env={"TMPDIR": str(temporary)})
     assert result.code == 0
-    assert "total=50\n" in result.out
+    (found,) = result.json()["evaluations"]
+    assert found["record"]["accuracy"]["evaluated"] == 50
+    assert found["folder"] is None
     assert list(temporary.iterdir()) == []
     assert [path for path in home.rglob("*") if path.is_file()] == []
-    assert [path for path in (memory.iterdir() if before else ()) if path not in before and _ours(path)] == []
-
-
-def _ours(path: Path) -> bool:
-    return path.name.startswith("mlscope-") and path.stat().st_uid == os.getuid()
+    assert not Path(f"/dev/shm/mlscope-{found['record']['id']}").exists()
 
 
 def test_each_repetition_is_a_record_of_its_own_under_one_plan(cli: Cli, home: Path) -> None:
@@ -264,12 +266,33 @@ def test_the_same_choices_have_the_same_plan_and_others_another(home: Path) -> N
     assert first != other
 
 
-def test_urls_names_the_five_best_classes_of_files_globs_and_addresses(cli: Cli, home: Path) -> None:
+@pytest.fixture
+def served(home: Path) -> Iterator[str]:
+    """Address at which the pictures of the built-in data set are served."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(running.digits_folder()))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_urls_names_the_five_best_classes_of_files_globs_and_addresses(cli: Cli, served: str) -> None:
     pictures = running.digits_folder()
-    result = cli("predict", "urls", pictures / "digit_000.png", f"{pictures}/digit_00[12].png", "-f", "json")
+    sources = (pictures / "digit_000.png", f"{pictures}/digit_00[1].png", f"{served}/digit_002.png", f"{served}/none")
+    result = cli("predict", "urls", *sources, "-f", "json")
     assert result.code == 0, result
     (found,) = result.json()["evaluations"]
-    assert [Path(each["source"]).name for each in found["predictions"]] == [f"digit_00{n}.png" for n in range(3)]
+    *read, missing = found["predictions"]
+    assert [Path(each["source"]).name for each in read] == [f"digit_00{n}.png" for n in range(3)]
+    assert "404" in missing["error"]
+    assert missing["top"] == []
     expected = [line.split()[1] for line in (pictures / "val_map.txt").read_text(encoding="utf-8").splitlines()[:3]]
-    assert [str(each["top"][0]["index"]) for each in found["predictions"]] == expected
-    assert all(len(each["top"]) == 5 for each in found["predictions"])
+    assert [str(each["top"][0]["index"]) for each in read] == expected
+    assert all(len(each["top"]) == 5 for each in read)
+    assert all(each["top"][0]["label"] in NAMES for each in read)

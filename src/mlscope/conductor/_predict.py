@@ -13,7 +13,7 @@ from mlscope.analyses import latency_result
 from mlscope.conductor._answers import output_position, read_answers
 from mlscope.conductor._pump import Pump
 from mlscope.conductor._run import Run, mean_ns
-from mlscope.errors import WorkerError
+from mlscope.errors import ModelError
 from mlscope.loader import Dataset, LoaderPool, LoaderSetup
 from mlscope.plan import ExecutionChoice
 from mlscope.results import seal_samples
@@ -65,7 +65,7 @@ def output_files(run: Run, loaded: Loaded, rows: int) -> list[Path]:
     for number, tensor in enumerate(loaded.outputs):
         path = run.path / f"outputs-{number}.npy"
         if not tensor.shape or tensor.shape[0] != loaded.inputs[0].shape[0]:
-            raise WorkerError(f"output {tensor.name!r} has shape {list(tensor.shape)}, which has no batch dimension")
+            raise ModelError(f"output {tensor.name!r} has shape {list(tensor.shape)}, which has no batch dimension")
         np.lib.format.open_memmap(path, "w+", np.dtype(tensor.element_type), (rows, *tensor.shape[1:]))
         paths.append(path)
     return paths
