@@ -153,6 +153,7 @@ def test_every_field_survives_and_so_it_does_through_convert(tmp_path: Path) -> 
     assert list(manifest.hooks.model_dump().values()).count(None) == 0
 
     (weights,) = manifest.weights
+    assert weights.graph is not None
     assert weights.graph.source == "https://example.org/archive.tgz"
     assert (weights.graph.member, weights.graph.md5) == ("dir/graph.pb", "5ebc93a69e2dd5f5b5d227c6de56c1bd")
     assert weights.params is not None
@@ -275,4 +276,5 @@ def test_files_are_joined_to_the_base_url_with_one_slash(tmp_path: Path) -> None
     text = simple("dimensions: [224]").replace("graph_path: https://example.org/m.pb", "base_url: %s, graph_path: m.pb")
     for base in ("https://example.org/dir", "https://example.org/dir/"):
         manifest = load(write(tmp_path, text % base))
+        assert manifest.weights[0].graph is not None
         assert manifest.weights[0].graph.source == "https://example.org/dir/m.pb"

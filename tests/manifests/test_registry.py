@@ -84,6 +84,7 @@ def test_the_mobilenets_are_the_files_that_everybody_has(
 ) -> None:
     manifest = load_model(name).manifest
     graph = manifest.weights[0].graph
+    assert graph is not None
     assert graph.sources[0].endswith(f"/{file}")
     assert graph.sha256 == hashlib.sha256((shared_dir / "models" / file).read_bytes()).hexdigest()
     (given_input,) = manifest.inputs

@@ -33,6 +33,7 @@ def test_a_quantised_tflite_model_is_filled_in(tmp_path: Path) -> None:
     assert [step.op for step in picture.steps] == ["decode", "resize", "crop"]
     (output,) = manifest.outputs
     assert (output.classes, output.offset, output.transform) == (1001, 1, "none")
+    assert manifest.weights[0].graph is not None
     assert manifest.weights[0].graph.sha256 == SHA256
 
 

@@ -33,6 +33,7 @@ from mlscope.manifests._registry import (
 )
 from mlscope.manifests._skeleton import skeleton_model
 from mlscope.manifests._steps import CropStep, DecodeStep, NormalizeStep, QuantizeStep, ResizeStep, Step
+from mlscope.manifests._tags import SelectedImages, Tagged, parse_tags, select_by_tags, select_images, select_weights
 from mlscope.manifests._write import convert
 
 __all__ = [
@@ -60,7 +61,9 @@ __all__ = [
     "ReferenceAccuracy",
     "Requires",
     "ResizeStep",
+    "SelectedImages",
     "Step",
+    "Tagged",
     "Weights",
     "check",
     "convert",
@@ -72,6 +75,10 @@ __all__ = [
     "load_framework",
     "load_model",
     "manifest_reference",
+    "parse_tags",
     "same_version",
+    "select_by_tags",
+    "select_images",
+    "select_weights",
     "skeleton_model",
 ]
