@@ -63,7 +63,9 @@ def read_answers(run: Run, outputs: Sequence[Path], answered: Array, errors: Map
     columns["failed"] = failed[rows]
     columns["error"] = np.array([errors.get(int(row), "") for row in rows], dtype=str)
     write_predictions(run.path / "predictions.parquet", columns)
-    if labels is not None:
+    if run.prepared.plan.model.random_weights is not None:
+        run.warn("the weights are random: speed was measured, there is no accuracy")
+    elif labels is not None:
         run.found.accuracy = accuracy_result(classes[rows], labels[rows], failed[rows])
     if run.prepared.plan.command == "predict urls":
         run.found.predictions = _named(run, rows, classes, scores, errors)

@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 from mlscope._files import digest
+from mlscope.conductor._choose import Chosen, choose_stack
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._prepare import Prepared, execution, load_choice, trace_level
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.manifests import FrameworkManifest, list_frameworks
 from mlscope.plan import FrameworkChoice, ModelChoice, Plan, Request, WeightsChoice
-from mlscope.stacks import host_stack
+from mlscope.stacks import Stack, find_stack, named_framework
 from mlscope.worker.protocol import Load, Loaded, Tensor
 
 __all__ = ["framework_of", "inspect_model", "is_bare", "prepare_bare", "resolve_shapes"]
@@ -41,10 +42,9 @@ def is_bare(name: str) -> bool:
     return Path(name).suffix.lower() in endings
 
 
-def _inspect(path: Path, framework: FrameworkManifest) -> Loaded:
+def _inspect(path: Path, framework: FrameworkManifest, stack: Stack) -> Loaded:
     if not path.is_file():
         raise DataError("there is no such file", where=str(path))
-    stack = host_stack(framework, "*")
     folder = Path(tempfile.mkdtemp(prefix="mlscope-"))
     worker = None
     try:
@@ -68,7 +68,7 @@ def inspect_model(path: Path) -> tuple[str, list[Tensor], list[Tensor]]:
         MlscopeError: No such file, no framework for it, or the framework cannot load it.
     """
     framework = framework_of(path)
-    loaded = _inspect(path, framework)
+    loaded = _inspect(path, framework, find_stack(framework, "*"))
     return framework.name, loaded.inputs, loaded.outputs
 
 
@@ -112,15 +112,15 @@ def prepare_bare(request: Request, observer: Observer) -> tuple[Prepared, list[T
     assert request.load is not None
     observer.stage("prepare")
     path = Path(request.model_name)
-    framework = framework_of(path)
+    framework, constraint = named_framework(request.framework) if request.framework else (framework_of(path), "*")
     if not request.load.random_inputs:
         raise UsageError("a model file without a manifest can only be run on random inputs", hint="add --random-inputs")
-    loaded = _inspect(path, framework)
+    stack = choose_stack(request, Chosen(framework, constraint), observer)
+    loaded = _inspect(path, framework, stack)
     inputs, batch = resolve_shapes(loaded.inputs, request.load.shapes)
     fixed = next((tensor.shape[0] for tensor in loaded.inputs if tensor.shape[0] > 0), None)
     batch = batch or (request.batch_size if request.batch_size > 1 or framework.name == "litert" else fixed or 1)
     request = request.model_copy(update={"batch_size": batch})
-    stack = host_stack(framework, "*")
     sha256 = digest(path)
     plan = Plan(
         command=request.command,
@@ -135,11 +135,13 @@ def prepare_bare(request: Request, observer: Observer) -> tuple[Prepared, list[T
             name=framework.name,
             predictor=str(framework.predictor),
             version=stack.framework_version,
-            constraint="*",
+            constraint=constraint,
+            overridden=request.framework is not None,
             options=request.options,
         ),
         dataset=None,
         execution=execution(request, trace_level(request.trace_level, observer)),
         load=load_choice(request, path.stem, None),
+        stack_kind=stack.kind,
     )
     return Prepared(request, plan, stack, {"graph": path}, None, None, ()), inputs

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from mlscope.assets import fetch
-from mlscope.conductor._outcome import Observer
-from mlscope.conductor._progress import DownloadProgress
-from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
-from mlscope.loader import Dataset, open_dataset
-from mlscope.manifests import (
-    Asset,
-    Found,
-    FrameworkManifest,
-    ModelManifest,
-    OutputSpec,
-    load_dataset,
-    load_framework,
-    load_model,
+from mlscope.conductor._choose import (
+    choose_dataset,
+    choose_framework,
+    choose_labels,
+    choose_stack,
+    choose_weights,
 )
+from mlscope.conductor._outcome import Observer
+from mlscope.errors import DataError, ModelError, UsageError
+from mlscope.loader import Dataset
+from mlscope.manifests import FrameworkManifest, ModelManifest, OutputSpec, load_model
 from mlscope.plan import (
     DatasetChoice,
     ExecutionChoice,
@@ -32,11 +28,10 @@ from mlscope.plan import (
     ModelChoice,
     Plan,
     Request,
-    WeightsChoice,
     load_settings,
     read_conf,
 )
-from mlscope.stacks import HostStack, find_gpu, host_stack
+from mlscope.stacks import Stack, find_gpu
 from mlscope.worker.protocol import TraceLevel
 
 __all__ = ["Prepared", "execution", "host_threads", "load_choice", "prepare", "trace_level"]
@@ -51,7 +46,7 @@ class Prepared:
 
     request: Request
     plan: Plan
-    stack: HostStack
+    stack: Stack
     weights: Mapping[str, Path]
     """Role → file."""
     manifest: ModelManifest | None
@@ -92,8 +87,8 @@ def trace_level(name: str, observer: Observer) -> TraceLevel:
     return level
 
 
-def prepare(request: Request, observer: Observer) -> Prepared:
-    """Resolve a request.
+def prepare(request: Request, observer: Observer, stack: Stack | None = None) -> Prepared:
+    """Resolve a request; `stack` is given where a stored one is used again.
 
     Raises:
         MlscopeError: Whatever is wrong with it; nothing was measured yet.
@@ -104,13 +99,14 @@ def prepare(request: Request, observer: Observer) -> Prepared:
     for warning in found.warnings:
         observer.note(warning)
     manifest = found.manifest
-    framework = load_framework(manifest.framework.name).manifest
-    stack = host_stack(framework, manifest.framework.version)
+    chosen = choose_framework(request, manifest)
+    framework = chosen.framework
+    stack = stack or choose_stack(request, chosen, observer)
     if request.gpu:
         observer.note(f"GPU: {find_gpu(request.gpu_device_id)}")
     _check_limits(request, manifest)
-    weights, chosen = _weights(request, found, framework, observer)
-    dataset = None if request.load and request.load.random_inputs else _dataset(request, observer)
+    weights, files = choose_weights(request, found, framework, stack, observer)
+    dataset = None if request.load and request.load.random_inputs else choose_dataset(request, observer)
     if dataset is not None:
         _check_classes(manifest, dataset)
     plan = Plan(
@@ -120,20 +116,31 @@ def prepare(request: Request, observer: Observer) -> Prepared:
             version=manifest.version,
             manifest=manifest.model_dump(mode="json", exclude_defaults=True),
             manifest_sha256=found.sha256,
-            weights=chosen,
+            weights=files,
+            random_weights=request.random_weights,
         ),
         framework=FrameworkChoice(
             name=framework.name,
             predictor=str(framework.predictor),
             version=stack.framework_version,
-            constraint=manifest.framework.version,
-            options={**manifest.options, **request.options},
+            constraint=chosen.constraint,
+            manifest_constraint=f"{manifest.framework.name} {manifest.framework.version}",
+            overridden=request.framework is not None,
+            options=_options(request, manifest, framework),
         ),
         dataset=_choose_rows(request, dataset) if dataset is not None else None,
         execution=execution(request, level),
         load=load_choice(request, manifest.name, None if dataset is None else len(dataset)) if request.load else None,
+        stack_kind=stack.kind,
     )
-    return Prepared(request, plan, stack, weights, manifest, dataset, _labels(request, found, observer))
+    return Prepared(request, plan, stack, weights, manifest, dataset, choose_labels(request, found, observer))
+
+
+def _options(request: Request, manifest: ModelManifest, framework: FrameworkManifest) -> dict[str, Any]:
+    """Options of the predictor: the manifest's are meant for its own framework, the user's for any."""
+    own = manifest.options if framework.name == manifest.framework.name else {}
+    random = {} if request.random_weights is None else {"random_weights": request.random_weights}
+    return {**own, **(random if framework.name == "mxnet" else {}), **request.options}
 
 
 def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
@@ -195,87 +202,6 @@ def _check_limits(request: Request, manifest: ModelManifest) -> None:
         raise ModelError(f"{manifest.name} has {len(manifest.inputs)} inputs; data sets feed one")
     if manifest.inputs[0].shape is None:
         raise ModelError(f"{manifest.name} leaves its input's shape open", hint="write `shape` into the manifest")
-
-
-def _weights(
-    request: Request, found: Found[ModelManifest], framework: FrameworkManifest, observer: Observer
-) -> tuple[dict[str, Path], tuple[WeightsChoice, ...]]:
-    entry = found.manifest.weights_for(found.manifest.framework.name)
-    if entry is None:
-        if framework.suffixes:
-            raise ModelError(
-                f"{found.manifest.name} names no files for {found.manifest.framework.name}", where=str(found.path)
-            )
-        return {}, ()
-    paths, chosen = {}, []
-    for role, asset in (("graph", entry.graph), ("params", entry.params)):
-        if asset is None:
-            continue
-        path, sha256 = _fetch(request, asset, found.path.parent, observer, request.weights if role == "graph" else None)
-        paths[role] = path
-        chosen.append(WeightsChoice(role=role, name=path.name, sha256=sha256))
-    return paths, tuple(chosen)
-
-
-def _fetch(
-    request: Request, asset: Asset, base: Path, observer: Observer, instead: Path | None = None
-) -> tuple[Path, str]:
-    here = instead is not None
-    fetched = fetch(
-        f"file:{instead.absolute()}" if instead else asset.source,
-        sha256=asset.sha256,
-        md5=asset.md5,
-        member=None if here else asset.member,
-        base=base,
-        offline=request.offline,
-        progress=DownloadProgress(observer),
-        warn=observer.warn,
-    )
-    return fetched.path, fetched.sha256
-
-
-def _labels(request: Request, found: Found[ModelManifest], observer: Observer) -> tuple[str, ...]:
-    """Class names, where they are shown; a list that cannot be had only costs the names."""
-    asset = found.manifest.outputs[0].labels
-    if asset is None or request.command != "predict urls":
-        return ()
-    try:
-        path, _ = _fetch(request, asset, found.path.parent, observer)
-    except ChecksumError:
-        raise
-    except AssetError as error:
-        observer.warn(f"classes have no names in this run: {error}")
-        return ()
-    return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
-
-
-def _dataset(request: Request, observer: Observer) -> Dataset:
-    if request.command == "predict urls":
-        return _urls(request)
-    found = load_dataset(request.dataset_name)
-    for warning in found.warnings:
-        observer.note(warning)
-    return open_dataset(found.manifest, found.path.parent, request.dataset_path)
-
-
-def _urls(request: Request) -> Dataset:
-    """The files, globs and addresses of ``predict urls``, in the order they were given."""
-    from mlscope._schema import canonical_digest
-
-    names: list[str] = []
-    for text in request.urls:
-        if text.startswith(("http://", "https://")):
-            names.append(text)
-        elif Path(text).exists():
-            names.append(str(Path(text).absolute()))
-        else:
-            matches = sorted(glob.glob(text, recursive=True))
-            if not matches:
-                raise DataError("there is no such file, and no file matches it as a pattern", where=text)
-            names += [str(Path(match).absolute()) for match in matches if Path(match).is_file()]
-    if not names:
-        raise UsageError("no pictures are named", hint="mlscope predict urls FILE_OR_GLOB_OR_URL …")
-    return Dataset("urls", "1", Path("/"), tuple(names), None, None, canonical_digest(names))
 
 
 def _check_classes(manifest: ModelManifest, dataset: Dataset) -> None:

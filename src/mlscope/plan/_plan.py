@@ -44,6 +44,8 @@ class ModelChoice(Frozen):
     manifest: dict[str, Any]
     manifest_sha256: str
     weights: tuple[WeightsChoice, ...]
+    random_weights: int | None = None
+    """Seed of random weights; with them speed can be measured and accuracy is refused."""
 
 
 class DatasetChoice(Frozen):
@@ -66,6 +68,10 @@ class FrameworkChoice(Frozen):
     predictor: str
     version: str
     constraint: str
+    manifest_constraint: str = ""
+    """What the model's manifest asks for."""
+    overridden: bool = False
+    """Whether the user named the framework."""
     options: dict[str, Any] = {}
 
 

@@ -7,7 +7,7 @@ It may leave things open (None stands for "choose for me"); the conductor resolv
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -60,6 +60,14 @@ class Request(Frozen):
     dataset_path: Path | None = None
     urls: tuple[str, ...] = ()
     """``predict urls``: files, globs and http(s) addresses."""
+    framework: str | None = None
+    """Another framework or version than the manifest's: ``onnxruntime==1.20.1``, ``openvino``."""
+    stack: Literal["auto", "host", "uv", "container"] = "auto"
+    """Where the framework comes from; auto: this interpreter where it will do and no framework or Python is named."""
+    python: str | None = None
+    """Python of the environment, for instance ``3.12``."""
+    random_weights: int | None = Field(default=None, ge=0)
+    """Seed: run with random weights, for speed only."""
     batch_size: int = Field(default=1, ge=1)
     partition_list_size: int | None = Field(default=None, ge=1)
     """Chunk size of the input list; None: the batch size."""

@@ -1,0 +1,186 @@
+"""What a request leaves to choose: the framework and its stack, the model's files, the data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlscope._schema import canonical_digest
+from mlscope.assets import fetch
+from mlscope.conductor._outcome import Observer
+from mlscope.conductor._progress import DownloadProgress
+from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
+from mlscope.loader import Dataset, open_dataset
+from mlscope.manifests import Asset, Found, FrameworkManifest, ModelManifest, Weights, load_dataset, load_framework
+from mlscope.plan import Request, WeightsChoice
+from mlscope.recipes import make, materialise
+from mlscope.stacks import Stack, find_stack, named_framework
+
+__all__ = ["Chosen", "choose_dataset", "choose_framework", "choose_labels", "choose_stack", "choose_weights"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chosen:
+    """The framework that will run the model, and which versions of it will do."""
+
+    framework: FrameworkManifest
+    constraint: str
+
+
+def choose_framework(request: Request, manifest: ModelManifest) -> Chosen:
+    """The framework that the user names, or else the manifest's; the manifest's constraint holds for its own only.
+
+    Raises:
+        StackError: There is no such framework.
+    """
+    own = manifest.framework
+    if request.framework is None:
+        return Chosen(load_framework(own.name).manifest, own.version)
+    framework, constraint = named_framework(request.framework)
+    if constraint == "*" and framework.name == own.name:
+        constraint = own.version
+    return Chosen(framework, constraint)
+
+
+def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
+    """The stack that the request asks for; a framework or a Python that is named gets an environment of its own.
+
+    Raises:
+        StackError: It cannot be had.
+    """
+    named = request.framework is not None or request.python is not None
+    return find_stack(
+        chosen.framework,
+        chosen.constraint,
+        kind="uv" if request.stack == "auto" and named and chosen.framework.package else request.stack,
+        python=request.python,
+        gpu=request.gpu,
+        offline=request.offline,
+        progress=observer.stage,
+        warn=observer.warn,
+    )
+
+
+def choose_weights(
+    request: Request, found: Found[ModelManifest], framework: FrameworkManifest, stack: Stack, observer: Observer
+) -> tuple[dict[str, Path], tuple[WeightsChoice, ...]]:
+    """The model's files for a framework: fetched, or made by the manifest's recipe.
+
+    Raises:
+        MlscopeError: The manifest has none for it, or they cannot be had.
+    """
+    entry = found.manifest.weights_for(framework.name)
+    if entry is None:
+        if not framework.suffixes:
+            return {}, ()
+        names = ", ".join(dict.fromkeys(item.framework for item in found.manifest.weights)) or "none"
+        raise ModelError(
+            f"{found.manifest.name} has no files for {framework.name}; it has them for: {names}", where=str(found.path)
+        )
+    files = _made(request, found, entry, stack, observer) if entry.recipe else _fetched(request, found, entry, observer)
+    chosen = tuple(WeightsChoice(role=role, name=path.name, sha256=sha256) for role, (path, sha256) in files.items())
+    return {role: path for role, (path, _) in files.items()}, chosen
+
+
+def _made(
+    request: Request, found: Found[ModelManifest], entry: Weights, stack: Stack, observer: Observer
+) -> Mapping[str, tuple[Path, str]]:
+    assert entry.recipe is not None
+    files = make(
+        entry.recipe,
+        found.path.parent,
+        seed=request.random_weights,
+        reader=(entry.framework, stack.framework_version),
+        inputs=found.manifest.inputs[0],
+        allow_code=request.allow_hooks,
+        offline=request.offline,
+        progress=DownloadProgress(observer),
+        stage=observer.stage,
+        warn=observer.warn,
+    )
+    return {role: (fetched.path, fetched.sha256) for role, fetched in files.items()}
+
+
+def _fetched(
+    request: Request, found: Found[ModelManifest], entry: Weights, observer: Observer
+) -> Mapping[str, tuple[Path, str]]:
+    files = {}
+    for role, asset in (("graph", entry.graph), ("params", entry.params)):
+        if asset is not None and not (role == "params" and request.random_weights is not None):
+            instead = request.weights if role == "graph" else None
+            files[role] = _fetch(request, asset, found.path.parent, observer, instead)
+    return files
+
+
+def _fetch(
+    request: Request, asset: Asset, base: Path, observer: Observer, instead: Path | None = None
+) -> tuple[Path, str]:
+    fetched = fetch(
+        f"file:{instead.absolute()}" if instead else asset.source,
+        sha256=asset.sha256,
+        md5=asset.md5,
+        member=asset.member if instead is None else None,
+        base=base,
+        offline=request.offline,
+        progress=DownloadProgress(observer),
+        warn=observer.warn,
+    )
+    return fetched.path, fetched.sha256
+
+
+def choose_labels(request: Request, found: Found[ModelManifest], observer: Observer) -> tuple[str, ...]:
+    """Class names, where they are shown; a list that cannot be had only costs the names."""
+    asset = found.manifest.outputs[0].labels
+    if asset is None or request.command != "predict urls":
+        return ()
+    try:
+        path, _ = _fetch(request, asset, found.path.parent, observer)
+    except ChecksumError:
+        raise
+    except AssetError as error:
+        observer.warn(f"classes have no names in this run: {error}")
+        return ()
+    return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def choose_dataset(request: Request, observer: Observer) -> Dataset:
+    """The samples: a data set's, or the pictures that are named.
+
+    Raises:
+        MlscopeError: There is no such data set, or its files are not as they should be.
+    """
+    if request.command == "predict urls":
+        return _urls(request)
+    found = load_dataset(request.dataset_name)
+    for warning in found.warnings:
+        observer.note(warning)
+    path = request.dataset_path
+    if path is None:
+        path = materialise(
+            found.manifest,
+            found.path.parent,
+            offline=request.offline,
+            progress=DownloadProgress(observer),
+            warn=observer.warn,
+        )
+    return open_dataset(found.manifest, found.path.parent, path)
+
+
+def _urls(request: Request) -> Dataset:
+    """The files, globs and addresses of ``predict urls``, in the order they were given."""
+    names: list[str] = []
+    for text in request.urls:
+        if text.startswith(("http://", "https://")):
+            names.append(text)
+        elif Path(text).exists():
+            names.append(str(Path(text).absolute()))
+        else:
+            matches = sorted(glob.glob(text, recursive=True))
+            if not matches:
+                raise DataError("there is no such file, and no file matches it as a pattern", where=text)
+            names += [str(Path(match).absolute()) for match in matches if Path(match).is_file()]
+    if not names:
+        raise UsageError("no pictures are named", hint="mlscope predict urls FILE_OR_GLOB_OR_URL …")
+    return Dataset("urls", "1", Path("/"), tuple(names), None, None, canonical_digest(names))
