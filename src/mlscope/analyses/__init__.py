@@ -5,6 +5,7 @@ name it in ``_run.py``; every door shows it at once.
 """
 
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
+from mlscope.analyses._comparison import comparison
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._output import write_output
 from mlscope.analyses._render import to_csv, to_json
@@ -18,6 +19,7 @@ __all__ = [
     "Table",
     "accuracy_line",
     "accuracy_result",
+    "comparison",
     "latencies_table",
     "latency_result",
     "latency_results",

@@ -60,6 +60,9 @@ def _write(text_by_format: Mapping[str, str], path: Path, append: bool, overwrit
 
 def _target(path: Path, form: str, several: bool) -> Path:
     _refuse_folder(path)
+    for parent in path.parents:
+        if parent.is_file():
+            raise UsageError(f"cannot be written: {parent} is a file", where=str(path), hint="choose another place")
     special = path.exists() and not path.is_file()
     if special and several:
         raise UsageError("can take one format only", where=str(path), hint="give one format")

@@ -19,11 +19,13 @@ from mlscope.cli._flags import (
 )
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._request import make_request
+from mlscope.cli._stack_flags import StackFlags
 from mlscope.errors import UsageError
 
 __all__ = ["benchmark"]
 
 _MODEL = ModelFlags()
+_STACK = StackFlags()
 _LOAD = LoadFlags()
 _DATA = DataFlags()
 _EXECUTION = ExecutionFlags()
@@ -40,6 +42,7 @@ def benchmark(
     /,
     *,
     model: ModelFlags = _MODEL,
+    stack: StackFlags = _STACK,
     load: LoadFlags = _LOAD,
     data: DataFlags = _DATA,
     execution: ExecutionFlags = _EXECUTION,
@@ -63,5 +66,6 @@ def benchmark(
         if model.model_name != _MODEL.model_name:
             raise UsageError(f"two models: {file} and --model-name {model.model_name}", hint="leave one of them out")
         more["model_name"] = str(file)
-    groups = (model, data, execution, record, database)
-    return evaluate(make_request("benchmark", groups, flags, load=load, **more), output.format, flags)
+    groups = (model, stack, data, execution, record, database)
+    request = make_request("benchmark", groups, flags, load=load, **more)
+    return evaluate(request, stack.axes(), output.format, flags)

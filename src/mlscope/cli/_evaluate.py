@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlscope.cli._flags import Globals
 from mlscope.cli._observer import TerminalObserver
 from mlscope.cli._terminal import emit, note, say
+from mlscope.errors import Interrupted, MlscopeError
 
 if TYPE_CHECKING:
     from mlscope.conductor import Outcome
@@ -18,24 +19,46 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-def evaluate(request: Request, form: str, flags: Globals) -> int:
-    """Evaluate and show.
+def evaluate(request: Request, axes: Sequence[Mapping[str, str | None]], form: str, flags: Globals) -> int:
+    """Evaluate every combination and show what came of it.
 
     Args:
         request: What to do.
+        axes: Fields of the request for each combination.
         form: ``table`` or ``json``.
         flags: The global ones.
 
     Returns:
-        0, or the exit code of the first repetition that failed or could not be published.
+        0, or the exit code of the first evaluation that failed or could not be published.
     """
-    from mlscope import conductor
     from mlscope.cli import _outcomes
 
+    outcomes: list[Outcome] = []
+    code = 0
     with TerminalObserver(flags.verbose) as observer:
-        outcomes = conductor.evaluate(request, observer)
-    emit(_outcomes.to_json(outcomes) if form == "json" else _outcomes.to_text(outcomes, request))
-    return _complaints(outcomes, flags)
+        for fields in axes:
+            try:
+                outcomes += _evaluate(request.model_copy(update=dict(fields)), observer)
+            except MlscopeError as error:
+                if len(axes) == 1:
+                    raise
+                note(f"error: {' '.join(value for value in fields.values() if value)}: {error}")
+                code = code or error.exit_code
+            if outcomes and isinstance(outcomes[-1].error, Interrupted):
+                break
+    if form == "json":
+        emit(_outcomes.to_json(outcomes))
+    elif len(axes) == 1:
+        emit(_outcomes.to_text(outcomes, request))
+    else:
+        emit(_outcomes.to_comparison(outcomes))
+    return _complaints(outcomes, flags) or code
+
+
+def _evaluate(request: Request, observer: TerminalObserver) -> list[Outcome]:
+    from mlscope import conductor
+
+    return conductor.evaluate(request, observer)
 
 
 def _complaints(outcomes: Sequence[Outcome], flags: Globals) -> int:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlscope.cli._records import accuracy_lines, headline, latency_lines, timing_lines, verdict_lines
-from mlscope.cli._terminal import clean
+from mlscope.cli._terminal import clean, uses_color, width
 
 if TYPE_CHECKING:
     from mlscope.conductor import Outcome, Prediction
     from mlscope.errors import MlscopeError
     from mlscope.plan import Request
 
-__all__ = ["to_json", "to_text"]
+__all__ = ["to_comparison", "to_json", "to_text"]
 
 
 def to_json(outcomes: Sequence[Outcome]) -> str:
@@ -47,6 +48,14 @@ def _error(error: MlscopeError | None) -> dict[str, Any] | None:
     if error is None:
         return None
     return {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+
+
+def to_comparison(outcomes: Sequence[Outcome]) -> str:
+    """One table of all evaluations."""
+    from mlscope import analyses
+
+    table = analyses.comparison([outcome.record for outcome in outcomes])
+    return analyses.to_text(table, True, width(sys.stdout), uses_color(sys.stdout))
 
 
 def to_text(outcomes: Sequence[Outcome], request: Request) -> str:

@@ -21,11 +21,13 @@ from mlscope.cli._flags import (
     WorkerFlags,
 )
 from mlscope.cli._request import make_request
+from mlscope.cli._stack_flags import StackFlags
 from mlscope.errors import UsageError
 
 __all__ = ["dataset", "urls"]
 
 _MODEL = ModelFlags()
+_STACK = StackFlags()
 _DATA = DataFlags()
 _PARTS = PartFlags()
 _LIST = UrlFlags()
@@ -40,6 +42,7 @@ _GLOBALS = Globals()
 def dataset(
     *,
     model: ModelFlags = _MODEL,
+    stack: StackFlags = _STACK,
     data: DataFlags = _DATA,
     parts: PartFlags = _PARTS,
     execution: ExecutionFlags = _EXECUTION,
@@ -55,8 +58,8 @@ def dataset(
     post-processing are timed apart. Accuracy counts what was evaluated; a sample that failed is a wrong one.
     Ctrl-C keeps what was measured.
     """
-    groups = (model, data, parts, execution, workers, record, database)
-    return evaluate(make_request("predict dataset", groups, flags), output.format, flags)
+    groups = (model, stack, data, parts, execution, workers, record, database)
+    return evaluate(make_request("predict dataset", groups, flags), stack.axes(), output.format, flags)
 
 
 def urls(
@@ -64,6 +67,7 @@ def urls(
         str, Parameter(name="SOURCES", help="Picture files, globs and http(s) addresses.", show_default=False)
     ],
     model: ModelFlags = _MODEL,
+    stack: StackFlags = _STACK,
     inputs: UrlFlags = _LIST,
     execution: ExecutionFlags = _EXECUTION,
     workers: WorkerFlags = _WORKERS,
@@ -81,9 +85,9 @@ def urls(
         raise UsageError("no pictures are named", hint="give files, globs or addresses, or --urls-file-path FILE")
     if inputs.duplicate_input < 1:
         raise UsageError(f'"{inputs.duplicate_input}" cannot be used: it must be 1 or more', where="--duplicate-input")
-    groups = (model, inputs, execution, workers, record, database)
+    groups = (model, stack, inputs, execution, workers, record, database)
     request = make_request("predict urls", groups, flags, urls=listed * inputs.duplicate_input)
-    return evaluate(request, output.format, flags)
+    return evaluate(request, stack.axes(), output.format, flags)
 
 
 def _lines(path: Path | None) -> list[str]:

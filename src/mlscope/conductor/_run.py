@@ -178,7 +178,7 @@ class Run:
         if self.found.load_ns is None:
             self.found.load_ns = loaded.load_ns
             self.found.first_inference_ns = loaded.first_ns
-            self.found.effective = loaded.effective
+            self.found.effective = {**loaded.effective, "python": worker.python, "numpy": worker.numpy}
         for warning in loaded.warnings:
             self.warn(warning)
         return worker, loaded

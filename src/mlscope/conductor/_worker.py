@@ -58,6 +58,8 @@ class Worker:
         if not isinstance(hello, Hello):
             raise WorkerError("the worker did not say hello", where=str(log))
         self.pid = hello.pid
+        self.python = hello.python
+        self.numpy = hello.numpy
 
     def send(self, message: Message) -> None:
         """Send a command; a worker that is gone is noticed when its answer is read."""
