@@ -1,7 +1,8 @@
 """LiteRT (TensorFlow Lite): https://ai.google.dev/edge/litert.
 
 The interpreter is resized to the batch size where the graph allows it; where it does not, the rows of a batch
-are run one after the other, and the record says so (``rows_per_call``).
+are run one after the other, and the record says so (``rows_per_call``). Where the model has a signature, its names
+are those of inputs and outputs.
 
 Options: ``xnnpack`` (true); ``delegate``, the shared library of another delegate, with ``delegate_options``, an object;
 ``precision``: fp32, which is what operations on floats are computed in; ``streams``: 1.
@@ -53,11 +54,12 @@ class _LiteRT:
             if self._rows != command.batch_size:
                 warnings.append("the model's own batch is fixed at 1: the rows of a batch are run one after the other")
         found = self._interpreter.get_output_details()
+        signed = self._signature("outputs")
         self._outputs = [int(item["index"]) for item in found]
         return Description(
             metadata.version("ai-edge-litert"),
             [Tensor(item["name"], _element(item), shape) for item, shape in zip(details, shapes)],
-            [Tensor(str(item["name"]), _element(item), _declared(item)) for item in found],
+            [Tensor(signed.get(item["index"], item["name"]), _element(item), _declared(item)) for item in found],
             None,
             {
                 "threads": command.threads,
@@ -104,9 +106,21 @@ class _LiteRT:
         except (ValueError, RuntimeError) as error:
             raise Problem("model", f"litert cannot load the model: {error}") from error
 
+    def _signature(self, role: str) -> dict[int, str]:
+        """Names that the model's author chose, by tensor index: converters give the tensors names of their own."""
+        keys = list(self._interpreter.get_signature_list())
+        if len(keys) != 1:
+            return {}
+        runner = self._interpreter.get_signature_runner(keys[0])
+        details = runner.get_input_details() if role == "inputs" else runner.get_output_details()
+        return {int(item["index"]): name for name, item in details.items()}
+
     def _match_inputs(self, command: Load) -> list[dict[str, Any]]:
         """Details of the inputs in the order of the manifest; sets name → tensor index, and shapes without batch."""
         details: list[dict[str, Any]] = self._interpreter.get_input_details()
+        chosen = {item.name for item in command.inputs}
+        signed = {} if chosen & {item["name"] for item in details} else self._signature("inputs")
+        details = [{**item, "name": signed.get(item["index"], item["name"])} for item in details]
         declared = [Tensor(item["name"], _element(item), (-1, *_declared(item)[1:])) for item in details]
         inputs, _ = match(declared, command)
         named = {item["name"]: item for item in details}
