@@ -6,9 +6,10 @@
 
 The pictures are scikit-learn's copy of the UCI handwritten digits. A stratified split with a fixed seed holds
 500 of them out; those become PNG files. A small convolutional network is trained on the rest with plain numpy
-on one thread and written as ONNX. Everything is seeded: on one machine a second run gives the same bytes. On
-another one the pictures are the same bytes too, the weights may differ in their last bits (BLAS libraries add
-in different orders), and the accuracy agrees within half a percent.
+on one thread and written as ONNX; recipes in the manifest make the files of other frameworks from that. 100 training
+pictures go with it, on which `Digits_CNN_int8` measures its ranges. Everything is seeded: on one machine a second run
+gives the same bytes. On another one the pictures are the same bytes too, the weights may differ in their last bits
+(BLAS libraries add in different orders), and the accuracy agrees within half a percent.
 
 Needs the development dependencies numpy, scikit-learn and onnx.
 """
@@ -22,6 +23,7 @@ import platform
 import struct
 import sys
 import tempfile
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -36,6 +38,7 @@ from threadpoolctl import threadpool_limits
 BUILTIN = Path(__file__).resolve().parents[1] / "src/mlscope/manifests/builtin"
 SEED = 1998  # the year of the data set
 HELD_OUT = 500
+CALIBRATION = 100
 EPOCHS = 100
 BATCH = 32
 RATE = 2e-3
@@ -86,6 +89,19 @@ def write_dataset(folder: Path, pictures: np.ndarray, labels: np.ndarray) -> Non
         lines.append(f"{name} {label}\n")
     (folder / "digits/val_map.txt").write_text("".join(lines))
     (folder / "digits.yml").write_text(DATASET_MANIFEST)
+
+
+def write_calibration(folder: Path, pictures: np.ndarray, labels: np.ndarray) -> None:
+    """Some of the training pictures, spread over all of them, in a zip file, and their manifest."""
+    chosen = np.linspace(0, len(pictures) - 1, CALIBRATION).astype(int)
+    with zipfile.ZipFile(folder / "digits_calibration.zip", "w") as archive:
+        for number in chosen:
+            name = zipfile.ZipInfo(f"train_{number:04d}_{labels[number]}.png")  # of 1980, as no clock is asked
+            name.external_attr = 0o644 << 16
+            archive.writestr(name, png(pictures[number]))
+    digest = hashlib.sha256((folder / "digits_calibration.zip").read_bytes()).hexdigest()
+    manifest = CALIBRATION_MANIFEST.format(count=CALIBRATION, sha256=digest)
+    (folder / "digits_calibration.yml").write_text(manifest)
 
 
 # --- network ------------------------------------------------------------------------------------------------
@@ -255,9 +271,13 @@ def write_model(folder: Path, weights: Weights, accuracy: dict[str, float], epoc
         "machine": platform.machine(),
     }
     (folder / "digits_cnn.json").write_text(json.dumps(provenance, indent=2) + "\n")
+    digests = {
+        "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        "labels_sha256": hashlib.sha256(labels).hexdigest(),
+    }
     manifest = MODEL_MANIFEST.format(
-        graph_sha256=provenance["onnx_sha256"],
-        labels_sha256=hashlib.sha256(labels).hexdigest(),
+        weights=weights_entries(digests["graph_sha256"]),
+        input_output=INPUT_OUTPUT.format(**digests),
         top1=accuracy["held_out_top1"],
         top5=accuracy["held_out_top5"],
         seed=SEED,
@@ -265,12 +285,28 @@ def write_model(folder: Path, weights: Weights, accuracy: dict[str, float], epoc
         held_out=HELD_OUT,
     )
     (folder / "Digits_CNN.yml").write_text(manifest)
+    manifest = INT8_MANIFEST.format(input_output=INPUT_OUTPUT.format(**digests), count=CALIBRATION, **digests)
+    (folder / "Digits_CNN_int8.yml").write_text(manifest)
+
+
+def weights_entries(sha256: str) -> str:
+    """The ONNX file for those that read it, a recipe for each of the others."""
+    entries = [
+        f"  - framework: {framework}\n    graph: {{source: file:digits_cnn.onnx, sha256: {sha256}}}\n    tags: [fp32]\n"
+        for framework in READERS
+    ]
+    entries += [
+        RECIPE.format(framework=framework, script=script, stack=stack, outputs=outputs, sha256=sha256)
+        for framework, script, stack, outputs in RECIPES
+    ]
+    return "".join(entries)
 
 
 def make(folder: Path, epochs: int) -> dict[str, float]:
     """Write everything below `folder`, which mirrors the package's builtin folder; gives the accuracies."""
     pictures, labels, held_out, held_out_labels = load_split()
     write_dataset(folder / "datasets", held_out, held_out_labels)
+    write_calibration(folder / "datasets", pictures, labels)
     with threadpool_limits(1):
         weights = train(pictures, labels, epochs)
         accuracy = {
@@ -359,10 +395,42 @@ framework:
   name: onnxruntime
   version: ">=1.16"
 weights:
+{weights}{input_output}reference_accuracy:
+  dataset: digits
+  top1: {top1}
+  top5: {top5}
+attributes:
+  training_script: scripts/make_digits.py
+  provenance: digits_cnn.json
+  seed: {seed}
+  split: "{train} training, {held_out} held out, stratified"
+"""
+
+INT8_MANIFEST = """\
+# Made by scripts/make_digits.py; change it there.
+schema: mlscope/model/v1
+name: Digits_CNN_int8
+version: "1.0"
+description: >-
+  Digits_CNN with 8-bit weights and activations; the ranges are measured on {count} training pictures.
+task: classification
+license: Apache-2.0
+framework:
+  name: onnxruntime
+  version: ">=1.16"
+weights:
   - framework: onnxruntime
-    graph:
-      source: file:digits_cnn.onnx
-      sha256: {graph_sha256}
+    tags: [int8]
+    recipe:
+      script: builtin:quantize_int8.py
+      stack: {{framework: onnxruntime, version: ">=1.20", packages: [onnx, sympy]}}
+      sources:
+        onnx: {{source: file:digits_cnn.onnx, sha256: {graph_sha256}}}
+      samples: {{dataset: digits_calibration, count: {count}}}
+      outputs: {{graph: digits_cnn_int8.onnx}}
+{input_output}"""
+
+INPUT_OUTPUT = """\
 inputs:
   - name: image
     type: image
@@ -383,15 +451,50 @@ outputs:
     labels:
       source: file:digits_labels.txt
       sha256: {labels_sha256}
-reference_accuracy:
-  dataset: digits
-  top1: {top1}
-  top5: {top5}
+"""
+
+READERS = ("onnxruntime", "openvino", "tensorrt")
+RECIPES = (
+    ("pytorch", "digits_pytorch", "{framework: pytorch, packages: [onnx]}", "{graph: digits_cnn.pt2}"),
+    ("jax", "digits_jax", "{framework: jax, packages: [onnx]}", "{graph: digits_cnn.jaxexport}"),
+    ("tensorflow", "digits_tensorflow", "{framework: tensorflow, packages: [onnx]}", "{graph: digits_cnn.zip}"),
+    ("litert", "digits_litert", "{framework: tensorflow, packages: [onnx]}", "{graph: digits_cnn.tflite}"),
+    (
+        "mxnet",
+        "digits_mxnet",
+        "{framework: mxnet, packages: [onnx]}",
+        "{graph: digits_cnn.json, params: digits_cnn.params}",
+    ),
+)
+RECIPE = """\
+  - framework: {framework}
+    recipe:
+      script: builtin:{script}.py
+      stack: {stack}
+      sources:
+        onnx: {{source: file:digits_cnn.onnx, sha256: {sha256}}}
+      outputs: {outputs}
+    tags: [fp32]
+"""
+
+CALIBRATION_MANIFEST = """\
+# Made by scripts/make_digits.py; change it there.
+schema: mlscope/dataset/v1
+name: digits_calibration
+version: "1.0"
+description: >-
+  {count} of the pictures that Digits_CNN was trained on, for measuring the ranges of its numbers.
+license: CC-BY-4.0
+references:
+  - https://doi.org/10.24432/C50P49
+task: classification
+classes: 10
+archive:
+  source: file:digits_calibration.zip
+  sha256: {sha256}
+  files: train_*_{{label}}.png
 attributes:
-  training_script: scripts/make_digits.py
-  provenance: digits_cnn.json
-  seed: {seed}
-  split: "{train} training, {held_out} held out, stratified"
+  script: scripts/make_digits.py
 """
 
 if __name__ == "__main__":
