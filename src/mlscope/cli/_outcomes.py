@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from mlscope.conductor import Outcome, Prediction
     from mlscope.errors import MlscopeError
     from mlscope.plan import Request
+    from mlscope.results import Record
 
-__all__ = ["to_comparison", "to_json", "to_text"]
+__all__ = ["to_comparison", "to_comparison_of", "to_json", "to_text"]
 
 
 def to_json(outcomes: Sequence[Outcome]) -> str:
@@ -52,9 +53,14 @@ def _error(error: MlscopeError | None) -> dict[str, Any] | None:
 
 def to_comparison(outcomes: Sequence[Outcome]) -> str:
     """One table of all evaluations."""
+    return to_comparison_of([outcome.record for outcome in outcomes])
+
+
+def to_comparison_of(records: Sequence[Record]) -> str:
+    """The same table of any records."""
     from mlscope import analyses
 
-    table = analyses.comparison([outcome.record for outcome in outcomes])
+    table = analyses.comparison(records)
     return analyses.to_text(table, True, width(sys.stdout), uses_color(sys.stdout))
 
 

@@ -125,6 +125,11 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._runs:publish",
         ("mlscope runs publish 0198f0c2 --database-address postgresql://me@db.example.org/mlscope",),
     ),
+    ("rerun",): Command(
+        "Repeat a recorded run on its own software and compare.",
+        "mlscope.cli._rerun:rerun",
+        ("mlscope rerun 0198f0c2",),
+    ),
     ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
     ("store", "rebuild"): Command(
         "Rebuild the local index from the run folders.", "mlscope.cli._runs:rebuild", ("mlscope store rebuild",)

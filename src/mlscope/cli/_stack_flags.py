@@ -19,7 +19,7 @@ class StackFlags(FlagGroup):
     frameworks: Annotated[
         tuple[str, ...],
         flag(
-            "Framework, and version if wanted, instead of the manifest's (onnxruntime==1.20.1, openvino); it runs in its "
+            "Framework, and version if wanted, instead of the manifest's (onnxruntime==1.20.1, openvino); in its "
             "own environment. May be repeated: each is measured, and one table compares them.",
             "--framework",
             metavar="NAME[==VERSION]",

@@ -4,14 +4,17 @@ from mlscope.conductor._bare import inspect_model
 from mlscope.conductor._download import download
 from mlscope.conductor._evaluate import evaluate, recover
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
+from mlscope.conductor._rerun import Rerun, rerun
 
 __all__ = [
     "Observer",
     "Outcome",
     "Prediction",
+    "Rerun",
     "SilentObserver",
     "download",
     "evaluate",
     "inspect_model",
     "recover",
+    "rerun",
 ]

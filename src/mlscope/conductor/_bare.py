@@ -103,7 +103,7 @@ def resolve_shapes(inputs: list[Tensor], shapes: dict[str, tuple[int, ...]]) -> 
     return found, batches.pop() if batches else None
 
 
-def prepare_bare(request: Request, observer: Observer) -> tuple[Prepared, list[Tensor]]:
+def prepare_bare(request: Request, observer: Observer, stack: Stack | None = None) -> tuple[Prepared, list[Tensor]]:
     """Resolve a request for a model file with random inputs; also returns the inputs.
 
     Raises:
@@ -115,7 +115,7 @@ def prepare_bare(request: Request, observer: Observer) -> tuple[Prepared, list[T
     framework, constraint = named_framework(request.framework) if request.framework else (framework_of(path), "*")
     if not request.load.random_inputs:
         raise UsageError("a model file without a manifest can only be run on random inputs", hint="add --random-inputs")
-    stack = choose_stack(request, Chosen(framework, constraint), observer)
+    stack = stack or choose_stack(request, Chosen(framework, constraint), observer)
     loaded = _inspect(path, framework, stack)
     inputs, batch = resolve_shapes(loaded.inputs, request.load.shapes)
     fixed = next((tensor.shape[0] for tensor in loaded.inputs if tensor.shape[0] > 0), None)

@@ -37,7 +37,7 @@ from mlscope.results import (
 from mlscope.stacks import describe_machine
 from mlscope.worker.protocol import Tensor, TraceLevel
 
-__all__ = ["evaluate", "recover"]
+__all__ = ["evaluate", "evaluate_prepared", "recover"]
 
 _DRAFT = ".draft"
 
@@ -67,10 +67,15 @@ def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome
         prepared, inputs = prepare_bare(request, hears)
     else:
         prepared = prepare(request, hears)
+    return evaluate_prepared(prepared, inputs, hears)
+
+
+def evaluate_prepared(prepared: Prepared, inputs: Sequence[Tensor] | None, observer: Observer) -> list[Outcome]:
+    """Run what was prepared, as often as its request says; as :func:`evaluate` otherwise."""
     system = System(**describe_machine())
     outcomes: list[Outcome] = []
-    for repetition in range(1, request.repetitions + 1):
-        outcomes.append(_once(prepared, inputs, repetition, system, hears))
+    for repetition in range(1, prepared.request.repetitions + 1):
+        outcomes.append(_once(prepared, inputs, repetition, system, observer))
         if outcomes[-1].error is not None:
             break
     return outcomes

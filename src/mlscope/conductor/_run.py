@@ -18,6 +18,7 @@ from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._worker import Worker
 from mlscope.loader import LoaderPool
+from mlscope.plan import Request
 from mlscope.results import (
     AccuracyResult,
     LatencyResult,
@@ -132,6 +133,7 @@ class Run:
         with explain_os_errors(self.path):
             (self.path / "logs").mkdir()
             write_atomic(self.path / "plan.json", prepared.plan.model_dump_json(indent=2) + "\n")
+            write_atomic(self.path / "request.json", _repeatable(prepared.request) + "\n")
             write_atomic(self.path / "system.json", self.system.model_dump_json(indent=2) + "\n")
             write_atomic(self.path / "lock.json", json.dumps(prepared.stack.lock(), indent=2) + "\n")
             load = prepared.plan.load
@@ -209,6 +211,18 @@ class Run:
         self.folder.discard()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _repeatable(request: Request) -> str:
+    """The request without addresses and secrets, its paths made absolute, for ``mlscope rerun``."""
+    changes: dict[str, Any] = {
+        name: path.absolute() for name in ("weights", "dataset_path") if (path := getattr(request, name)) is not None
+    }
+    for name in ("model_name", "dataset_name"):
+        if Path(getattr(request, name)).is_file():
+            changes[name] = str(Path(getattr(request, name)).absolute())
+    hidden = {"secret", "database_address", "database_name", "publish", "publish_predictions", "offline"}
+    return request.model_copy(update=changes).model_dump_json(indent=2, exclude=hidden)
 
 
 def mean_ns(values: np.ndarray[Any, Any]) -> float | None:
