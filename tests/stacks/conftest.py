@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from mlscope.stacks._tools import find_uv
+from tests.stacks.wheels import wheel
+
 Machine = Callable[[Mapping[str, str]], Path]
 Command = Callable[[str, str], None]
+NAMED = os.environ.get("MLSCOPE_UV")
 
 
 @pytest.fixture
@@ -40,3 +48,58 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         path.chmod(0o755)
 
     return put
+
+
+@pytest.fixture
+def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder that packages come from; numpy and LoadGen are there, as far as their names go."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) and each != "UV_CACHE_DIR"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    wheel(folder, "numpy", "1.26.0")
+    wheel(folder, "numpy", "2.1.0")
+    wheel(folder, "mlcommons-loadgen", "6.0")
+    return folder
+
+
+@pytest.fixture
+def uv(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program; tests of environments need it."""
+    if NAMED is None:
+        monkeypatch.delenv("MLSCOPE_UV", raising=False)
+    else:
+        monkeypatch.setenv("MLSCOPE_UV", NAMED)
+    found = find_uv()
+    if found is None:
+        pytest.skip("uv is not installed; pip install uv, or name it in MLSCOPE_UV")
+    monkeypatch.setenv("MLSCOPE_UV", str(found))
+    return found
+
+
+@pytest.fixture
+def toys(links: Path) -> Path:
+    """Two versions of a framework."""
+    wheel(links, "toy", "1.0", requires=["numpy"])
+    wheel(links, "toy", "2.0", requires=["numpy"])
+    return links
+
+
+@pytest.fixture
+def served(toys: Path) -> Iterator[str]:
+    """Address of a server that has the wheels."""
+    handler = functools.partial(Quiet, directory=str(toys))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -75,7 +75,25 @@ SERVER = {
 
 
 def test_the_public_names_are_these() -> None:
-    assert mlscope.stacks.__all__ == ["HostStack", "Stack", "describe_machine", "find_gpu", "host_stack"]
+    assert mlscope.stacks.__all__ == [
+        "ContainerStack",
+        "HostStack",
+        "Kind",
+        "Stack",
+        "StoredStack",
+        "UvStack",
+        "about_stack",
+        "describe_machine",
+        "find_gpu",
+        "find_stack",
+        "host_stack",
+        "list_stacks",
+        "lock_stack",
+        "named_framework",
+        "prune_stacks",
+        "remove_stack",
+        "stack_from_lock",
+    ]
 
 
 def test_this_machine_fills_the_records_system() -> None:

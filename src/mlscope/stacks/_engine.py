@@ -85,5 +85,6 @@ def find_engine() -> Engine:
         else:
             return engine
     raise StackError(
-        f"no container engine runs here: {'; '.join(reasons)}", hint="start it, or take an environment (kind uv), which needs none"
+        f"no container engine runs here: {'; '.join(reasons)}",
+        hint="start it, or take an environment (kind uv), which needs none",
     )

@@ -12,7 +12,10 @@ from packaging.utils import canonicalize_name
 from mlscope.errors import ChecksumError, MlscopeError, ResourceError, StackError
 from mlscope.stacks._pythons import Interpreter
 
-__all__ = ["Unresolvable", "explained"]
+__all__ = ["EVERY_WORKER", "Unresolvable", "explained"]
+
+EVERY_WORKER = "every worker"
+"""Who needs numpy and LoadGen."""
 
 _NETWORK = re.compile(
     r"error sending request|dns error|tcp connect error|Connection refused|Temporary failure in name resolution|"
@@ -145,52 +148,77 @@ def _no_wheel(text: str, python: Interpreter) -> MlscopeError | None:
 
 def _conflict(text: str, origins: Mapping[str, str]) -> MlscopeError | None:
     """Who needs what, in one paragraph."""
-    if "The conflict is caused by:" in text:  # pip
-        causes = re.split(r"The conflict is caused by:| To fix this ", text)[1]
-        facts = [
-            f"{found[1]} {found[2]} needs {found[3]}"
-            for found in re.finditer(
-                r"(\S+) (\S+) depends on (.+?)(?= The user requested| \S+ \S+ depends on|$)", causes
-            )
-        ]
-        wants = re.findall(r"The user requested (?:\(constraint\) )?(\S+)", causes)
-    elif "we can conclude that" in text:  # uv
-        facts = list(dict.fromkeys(_fact(*found) for found in _FACTS.findall(text)))
-        wants = [found.strip(",.") for found in _WANTS.findall(text)]
-    else:
-        return None
+    facts, wants = _said_by_pip(text) if "The conflict is caused by:" in text else _said_by_uv(text)
     asked = dict.fromkeys(pair for want in wants for pair in _asked(want, origins))
+    missing = bool(facts) and all(fact.startswith("only ") for fact in facts)
     for who in dict.fromkeys(who for who, _ in asked):
         facts.append(f"{who} wants {' and '.join(what for each, what in asked if each == who)}")
     if not facts:
         return None
     return Unresolvable(
-        f"no set of packages fits together: {'; '.join(facts)}",
+        f"{'there is no such version' if missing else 'no set of packages fits together'}: {'; '.join(facts)}",
         hint="change one of them: the framework's version, an extra package, or pip's constraints",
     )
 
 
-_FACTS = re.compile(
-    r"(?:Because|because|and|And) (?:all versions of )?([A-Za-z0-9._-]+(?:[=<>!~][^\s]*)?) depends on (one of: )?"
-    r"(.+?)(?=,? and (?:you require|only|there|all|[A-Za-z0-9._-]+[=<>!~]\S* depends)|, we can conclude|\. | we can)"
-)
-_WANTS = re.compile(r"you require ([A-Za-z0-9._-]+(?:\[[^\]]*\])?[=<>!~][^\s]*)(?=,? (?:and|we can)|\.|,)")
+def _said_by_pip(text: str) -> tuple[list[str], list[str]]:
+    """Facts, and requirements of the request."""
+    causes = re.split(r"The conflict is caused by:| To fix this |ERROR: Resolution", text)[1]
+    parts = re.split(r" ?(The user requested|\S+ \S+ depends on) ", causes)[1:]
+    facts, wants = [], []
+    for lead, rest in zip(parts[::2], parts[1::2], strict=True):
+        if lead.endswith("depends on"):
+            facts.append(f"{lead.removesuffix(' depends on')} needs {rest}")
+        else:
+            wants.append(rest.removeprefix("(constraint) "))
+    return list(dict.fromkeys(facts)), wants
 
 
-def _fact(who: str, several: str, what: str) -> str:
-    ranges = what.split() if several else [what.strip(" ,")]
-    return f"{who} needs {ranges[0]}" + (f" (or {len(ranges) - 1} ranges beside it)" if len(ranges) > 1 else "")
+def _said_by_uv(text: str) -> tuple[list[str], list[str]]:
+    """Facts, and requirements of the request: the premises of its proof, without what it concludes from them."""
+    facts: dict[str, None] = {}
+    wants: list[str] = []
+    mode = ""
+    for premise in re.findall(r"(?:Because|And because|because) (.*?),? we can conclude that", text):
+        for clause in re.split(r",? and ", premise):
+            needs = re.fullmatch(r"(?:we know .* that )?(.+?) depends? on (.+)", clause)
+            if clause.startswith("we know "):
+                mode = ""
+            elif needs:
+                facts[_need(*needs.groups())] = None
+                mode = "depends"
+            elif clause.startswith("you require "):
+                wants += [clause.removeprefix("you require ")]
+                mode = "wants"
+            elif " " not in clause and mode == "wants":
+                wants.append(clause)
+            elif clause.startswith("only "):
+                facts[clause] = None
+    return list(facts), [want for want in wants if " " not in want]
+
+
+def _need(who: str, what: str) -> str:
+    ranges = what.removeprefix("one of: ").split()
+    more = f" (or {len(ranges) - 1} ranges beside it)" if len(ranges) > 1 else ""
+    return f"{who} {'need' if who.startswith('all ') else 'needs'} {ranges[0]}{more}"
 
 
 def _asked(want: str, origins: Mapping[str, str]) -> list[tuple[str, str]]:
     """All that is asked of a package: who asks, and for what."""
     try:
-        name = canonicalize_name(Requirement(want).name)
+        wanted = Requirement(want)
     except InvalidRequirement:
         return [("the request", want)]
+    if not wanted.specifier and origins.get(want) == EVERY_WORKER:
+        return []  # nobody doubts it
     asked = [(who, Requirement(text)) for text, who in origins.items()]
-    found = [(who, str(each)) for who, each in asked if canonicalize_name(each.name) == name and each.specifier]
-    return found or [("pip's configuration", want)]
+    found = [
+        (who, str(each))
+        for who, each in asked
+        if canonicalize_name(each.name) == canonicalize_name(wanted.name) and (each.specifier or not wanted.specifier)
+    ]
+    known = any(each.specifier == wanted.specifier for _, each in asked if str(each.name) == wanted.name)
+    return found if known else [*found, ("pip's configuration", want)]
 
 
 def _unknown(text: str) -> MlscopeError:

@@ -65,7 +65,10 @@ def find_stack(
     asked = python is not None or bool(extra)
     if kind == "host":
         if asked:
-            raise StackError("the host's stack is as it is", hint="a Python or packages can be chosen for an environment of its own (kind uv)")
+            raise StackError(
+                "the host's stack is as it is",
+                hint="a Python or packages can be chosen for an environment of its own (kind uv)",
+            )
         return host_stack(framework, constraint)
     if kind == "auto" and not asked:
         try:

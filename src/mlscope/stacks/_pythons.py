@@ -118,13 +118,13 @@ def find_python(wanted: str | None, supported: str | None, what: str) -> Interpr
     for each in asked_for:
         if _fits(each, possible):
             return each
-    if asked_for:
+    if asked_for and wanted is not None:
         return _checked(asked_for[0], possible, what)
     usable = SpecifierSet(f">={OLDEST}")
     known = ", ".join(
         dict.fromkeys(each.version for each in _sorted([here, *_installed(usable)]) if _fits(each, usable))
     )
-    name = f"Python {wanted}" if wanted else f"a Python {possible} for {what}"
+    name = f"Python {wanted}" if wanted else f"a Python {possible}, which {what} needs,"
     raise StackError(
         f"{name} is not installed; there are {known}", hint="install it, or give the path of one: --python"
     )
@@ -154,8 +154,7 @@ def _checked(python: Interpreter, possible: SpecifierSet, what: str) -> Interpre
     if Version(python.version) < OLDEST:
         raise StackError(f"the worker needs Python {OLDEST} or newer, not {python.version}", where=str(python.path))
     if not _fits(python, possible):
-        fits = ",".join(sorted(map(str, possible), reverse=True))
-        raise StackError(f"{what} runs on Python {fits}, not on {python.version}", hint="choose another with --python")
+        raise StackError(f"{what} runs on Python {possible}, not on {python.version}", hint="choose another: --python")
     return python
 
 

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mlscope._files import explain_os_errors, write_atomic
 from mlscope._home import cache_dir
@@ -46,11 +46,31 @@ def folder_of(identity: str) -> Path:
     return stacks_dir() / identity
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
-    """Keeps a stack from being removed for as long as this process has it."""
+    """A lock (flock) on a stack: it is not removed for as long as this object lives."""
 
-    file: IO[bytes]
+    def __init__(self, path: Path) -> None:
+        with explain_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    def take(self, how: int, *, wait: bool) -> bool:
+        """Take the lock, ``fcntl.LOCK_SH`` or ``LOCK_EX``; False where somebody else has it."""
+        try:
+            fcntl.flock(self._handle, how if wait else how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give it back."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +126,7 @@ def kept(
             if about is not None and fits(about):
                 _touch(folder)
                 return about, lease
-            lease.file.close()
+            lease.close()
         _make(identity, make, fits, fresh, warn)
         fresh = False
 
@@ -120,7 +140,7 @@ def _make(
 ) -> None:
     """Make a stack and put it in its place, unless another process has just done it."""
     folder = folder_of(identity)
-    with contextlib.closing(_locked(identity, fcntl.LOCK_EX, warn, patient=not fresh).file):
+    with contextlib.closing(_locked(identity, fcntl.LOCK_EX, warn, patient=not fresh)):
         about = _read(folder)
         if about is not None and fits(about) and not fresh:
             return
@@ -219,38 +239,30 @@ def _remove(folder: Path) -> None:
 
 def _locked(identity: str, how: int, warn: Callable[[str], None], *, patient: bool = True) -> Lease:
     """The lock of a stack; says so once when it has to wait."""
-    file = _lock_file(identity)
+    lease = _lease(identity)
     deadline = time.monotonic() + _SILENT_WAIT_S
-    while time.monotonic() < deadline:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, how | fcntl.LOCK_NB)
-            return Lease(file)
-        time.sleep(0.02)
-    if not patient:
-        file.close()
-        raise StackError("the stack is in use", where=identity, hint="wait for the run that uses it")
-    warn(f"another process is making stack {identity}; waiting for it")
-    fcntl.flock(file, how)
-    return Lease(file)
+    while not lease.take(how, wait=False):
+        if time.monotonic() < deadline:
+            time.sleep(0.02)
+        elif patient:
+            warn(f"another process is making stack {identity}; waiting for it")
+            lease.take(how, wait=True)
+            break
+        else:
+            lease.close()
+            raise StackError("the stack is in use", where=identity, hint="wait for the run that uses it")
+    return lease
 
 
 @contextlib.contextmanager
 def _exclusive(identity: str) -> Iterator[bool]:
     """The exclusive lock, if nobody has it."""
-    with contextlib.closing(_lock_file(identity)) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    with contextlib.closing(_lease(identity)) as lease:
+        yield lease.take(fcntl.LOCK_EX, wait=False)
 
 
-def _lock_file(identity: str) -> IO[bytes]:
-    path = stacks_dir() / "locks" / f"{identity}.lock"
-    with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab")
+def _lease(identity: str) -> Lease:
+    return Lease(stacks_dir() / "locks" / f"{identity}.lock")
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -253,23 +253,26 @@ def _others(wanted: Wanted, version: str | None) -> set[str]:
 def _attempts(
     maker: Tool, wanted: Wanted, version: str | None, preferred: list[str], *, offline: bool, report: Reporter
 ) -> Lock:
-    """Resolve; builds for the CPU give way where they do not fit, and so does LoadGen where it has no wheel."""
-    loadgen = True
-    while True:
+    """Resolve; LoadGen is left out where it has no wheel, and builds for the CPU where they do not fit."""
+
+    def attempt(constraints: list[str]) -> Lock:
         try:
-            return maker.resolve(wanted.python, wanted.requirements(version, loadgen=loadgen), preferred, offline)
+            return maker.resolve(wanted.python, wanted.requirements(version), constraints, offline)
         except Unresolvable as error:
-            said = str(error)
-            if any(text.split("==")[0] in said for text in preferred):
-                report.warn(f"{', '.join(preferred)} of find-links does not fit; another build is taken")
-                preferred = []
-            elif loadgen and LOADGEN in said:
-                report.warn(
-                    f"LoadGen has no wheel for Python {wanted.python.minor} here: `mlscope benchmark` will not run"
-                )
-                loadgen = False
-            else:
+            if LOADGEN not in str(error):
                 raise
+            lock = maker.resolve(wanted.python, wanted.requirements(version, loadgen=False), constraints, offline)
+            report.warn(f"LoadGen has no wheel for Python {wanted.python.minor} here: mlscope benchmark will not run")
+            return lock
+
+    try:
+        return attempt(preferred)
+    except Unresolvable:
+        if not preferred:
+            raise
+        lock = attempt([])
+        report.warn(f"{', '.join(preferred)} of the configured folders does not fit; another build is taken")
+        return lock
 
 
 def _preferred(wanted: Wanted) -> list[str]:

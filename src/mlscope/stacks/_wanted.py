@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from mlscope.errors import StackError
 from mlscope.manifests import Constraint, FrameworkManifest, load_framework
+from mlscope.stacks._explain import EVERY_WORKER
 from mlscope.stacks._pythons import Interpreter
 
 __all__ = ["LOADGEN", "Wanted", "constraint_of", "named_framework"]
@@ -56,7 +57,7 @@ class Wanted:
             version: The framework's version, if it is known already: what only some versions need depends on it.
             loadgen: Whether LoadGen is to be in it.
         """
-        found = {name: "every worker" for name in _ALWAYS if loadgen or name != LOADGEN}
+        found = {name: EVERY_WORKER for name in _ALWAYS if loadgen or name != LOADGEN}
         found |= {_plain(text): f"the manifest of {self.framework.name}" for text in self._own()[1:]}
         if self._own():
             first = Requirement(self._own()[0])
