@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlscope.stacks._tools import find_uv
-from tests.stacks.wheels import wheel
+from tests.stacks.wheels import only_from, use_uv, wheel
 
 Machine = Callable[[Mapping[str, str]], Path]
 Command = Callable[[str, str], None]
-NAMED = os.environ.get("MLSCOPE_UV")
 
 
 @pytest.fixture
@@ -54,30 +51,14 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder that packages come from; numpy and LoadGen are there, as far as their names go."""
     folder = tmp_path / "links"
-    folder.mkdir()
-    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) and each != "UV_CACHE_DIR"]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    wheel(folder, "numpy", "1.26.0")
-    wheel(folder, "numpy", "2.1.0")
-    wheel(folder, "mlcommons-loadgen", "6.0")
+    only_from(folder, monkeypatch)
     return folder
 
 
 @pytest.fixture
 def uv(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The program; tests of environments need it."""
-    if NAMED is None:
-        monkeypatch.delenv("MLSCOPE_UV", raising=False)
-    else:
-        monkeypatch.setenv("MLSCOPE_UV", NAMED)
-    found = find_uv()
-    if found is None:
-        pytest.skip("uv is not installed; pip install uv, or name it in MLSCOPE_UV")
-    monkeypatch.setenv("MLSCOPE_UV", str(found))
-    return found
+    return use_uv(monkeypatch)
 
 
 @pytest.fixture

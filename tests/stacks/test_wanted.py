@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -14,8 +15,8 @@ from mlscope.stacks._pythons import this_python
 from mlscope.stacks._wanted import Wanted
 
 
-def wanted(constraint: str = "*", *, extra: tuple[str, ...] = (), gpu: bool = False, **fields: object) -> Wanted:
-    framework = FrameworkManifest(name="net", predictor="net", **fields)  # type: ignore[arg-type]
+def wanted(constraint: str = "*", *, extra: tuple[str, ...] = (), gpu: bool = False, **fields: Any) -> Wanted:
+    framework = FrameworkManifest(name="net", predictor="net", **fields)
     return Wanted(framework, Constraint.parse(constraint), extra, gpu, this_python())
 
 
@@ -38,7 +39,7 @@ def test_the_first_package_whose_marker_holds_is_the_framework() -> None:
 
 
 def test_a_gpu_has_packages_of_its_own() -> None:
-    fields = {"package": "net", "packages": ("net",), "gpu_packages": ("net-gpu",)}
+    fields: dict[str, Any] = {"package": "net", "packages": ("net",), "gpu_packages": ("net-gpu",)}
     assert (wanted(**fields).package, wanted(gpu=True, **fields).package) == ("net", "net-gpu")
     assert wanted(gpu=True, package="net").package == "net"
 

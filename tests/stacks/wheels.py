@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
+
+from mlscope.stacks._tools import find_uv
+
+NAMED = os.environ.get("MLSCOPE_UV")
 
 
 def wheel(
@@ -38,3 +45,29 @@ def wheel(
 
 def _hash(text: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def only_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder the only place that packages come from; numpy and LoadGen are in it, as far as their names go."""
+    folder.mkdir()
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_")) and each != "UV_CACHE_DIR"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    wheel(folder, "numpy", "1.26.0")
+    wheel(folder, "numpy", "2.1.0")
+    wheel(folder, "mlcommons-loadgen", "6.0")
+
+
+def use_uv(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The uv of this machine, whatever else a test does to PATH; skips where there is none."""
+    if NAMED is None:
+        monkeypatch.delenv("MLSCOPE_UV", raising=False)
+    else:
+        monkeypatch.setenv("MLSCOPE_UV", NAMED)
+    found = find_uv()
+    if found is None:
+        pytest.skip("uv is not installed; pip install uv, or name it in MLSCOPE_UV")
+    monkeypatch.setenv("MLSCOPE_UV", str(found))
+    return found
