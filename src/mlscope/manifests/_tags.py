@@ -119,7 +119,9 @@ def select_images(
         raise _none(there, tags, "data sets")
     sets = {str(item.value.found.path): item.value.found for item in matching}
     if len(sets) > 1:
-        raise _several([Tagged(found.manifest.name, _own(found.manifest), found) for found in sets.values()], "data sets")
+        raise _several(
+            [Tagged(found.manifest.name, _own(found.manifest), found) for found in sets.values()], "data sets"
+        )
     forms = {item.value.preprocess for item in matching}
     return SelectedImages(matching[0].value.found, forms.pop() if len(forms) == 1 else None)
 
