@@ -96,8 +96,8 @@ def test_dynamic_shapes_are_named_in_every_scenario(home: Path, dynamic: Path, s
     assert run.record.loadgen.validity is not None
 
 
-def test_an_input_of_open_size_asks_for_its_shape(cli: Cli, dynamic: Path) -> None:
-    line = running.one_line(cli("benchmark", dynamic, *SHORT), 2)
+def test_an_input_of_open_size_asks_for_its_shape(inside: Cli, dynamic: Path) -> None:
+    line = running.one_line(inside("benchmark", dynamic, *SHORT), 2)
     assert "'x'" in line
     assert "--shape x:" in line
 
@@ -112,8 +112,8 @@ def test_an_input_of_open_size_asks_for_its_shape(cli: Cli, dynamic: Path) -> No
         ("x=1,3", "--shape"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_one_line(cli: Cli, home: Path, dynamic: Path, shape: str, words: str) -> None:
-    assert words in running.one_line(cli("benchmark", dynamic, *SHORT, "--shape", shape), 2)
+def test_a_shape_that_does_not_fit_is_one_line(inside: Cli, home: Path, dynamic: Path, shape: str, words: str) -> None:
+    assert words in running.one_line(inside("benchmark", dynamic, *SHORT, "--shape", shape), 2)
     assert running.folders(home) == []
 
 
@@ -132,10 +132,10 @@ def test_a_tflite_file_needs_no_manifest_either(cli: Cli, home: Path, shared_dir
     assert running.only(home).record.framework_name == "litert"
 
 
-def test_what_needs_labels_or_random_inputs_says_so(cli: Cli, two_inputs: Path) -> None:
-    assert "--random-inputs" in running.one_line(cli("benchmark", two_inputs), 2)
-    assert "no labels" in running.one_line(cli("benchmark", two_inputs, *SHORT, "--mode", "AccuracyOnly"), 2)
-    assert "no such file" in running.one_line(cli("benchmark", two_inputs.with_name("three.onnx"), *SHORT), 5)
+def test_what_needs_labels_or_random_inputs_says_so(inside: Cli, two_inputs: Path) -> None:
+    assert "--random-inputs" in running.one_line(inside("benchmark", two_inputs), 2)
+    assert "no labels" in running.one_line(inside("benchmark", two_inputs, *SHORT, "--mode", "AccuracyOnly"), 2)
+    assert "no such file" in running.one_line(inside("benchmark", two_inputs.with_name("three.onnx"), *SHORT), 5)
 
 
 def test_a_model_with_a_manifest_can_be_run_on_random_inputs_too(home: Path) -> None:

@@ -76,13 +76,21 @@ def test_grey_photographs_are_converted_and_the_record_says_so(v2: mlscope.Evalu
     assert any("9 grey" in warning for warning in v2.record.warnings)
 
 
-@pytest.mark.parametrize("layout", [{"batch_size": 8, "workers": 2, "threads": 1}, {"batch_size": 32, "threads": 1}])
 def test_batch_sizes_workers_and_threads_change_no_answer_of_the_large_one(
-    shared_dir: Path, home: Path, v2: mlscope.Evaluation, layout: dict[str, Any]
+    shared_dir: Path, home: Path, v2: mlscope.Evaluation
 ) -> None:
-    other = mlscope.evaluate(**request(shared_dir, V2, **layout))
+    other = mlscope.evaluate(**request(shared_dir, V2, batch_size=8, workers=2, threads=1))
     assert good(other) == good(v2)
     np.testing.assert_array_equal(other.predictions()["top1"], v2.predictions()["top1"])
+
+
+@pytest.mark.parametrize("layout", [{"batch_size": 50, "threads": 1}, {"batch_size": 7, "loader_processes": 2}])
+def test_batch_sizes_and_threads_change_no_answer_of_the_small_one(
+    shared_dir: Path, home: Path, v1: mlscope.Evaluation, layout: dict[str, Any]
+) -> None:
+    other = mlscope.evaluate(**request(shared_dir, V1, **layout))
+    assert good(other) == good(v1)
+    np.testing.assert_array_equal(other.predictions()["top1"], v1.predictions()["top1"])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -22,11 +22,8 @@ FAST = ("predict", "dataset", "--model-name", "null", "--num-file-parts", "2")
 LOAD = ("benchmark", "--model-name", "null", "--random-inputs", "--count-override", "1", "--min-duration", "0")
 
 
-@pytest.fixture(scope="module")
-def hundred(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A home with 100 evaluations, by four commands that ran at once; 45 are in a database, too."""
-    home = tmp_path_factory.mktemp("hundred")
-    address = f"sqlite:///{home}/published.db"
+def make_hundred(home: Path, address: str) -> None:
+    """100 evaluations by four commands that run at once; 45 go to a database, too."""
     publish = ("--publish", "--database-address", address)
     commands: list[tuple[str, ...]] = [
         (*FAST, "--repetitions", "15", *publish, "--publish-predictions", "--batch-size", "2"),
@@ -35,10 +32,9 @@ def hundred(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         (*LOAD, "--repetitions", "40", "--experiment", "hundred", "--scenario", "Offline", "--batch-size", "2"),
     ]
     with ExitStack() as stack:
-        running_ones = [stack.enter_context(running.started(home, *each)) for each in commands]
-        results = [running.ended(each, timeout=300) for each in running_ones]
+        under_way = [stack.enter_context(running.started(home, *each)) for each in commands]
+        results = [running.ended(each, timeout=300) for each in under_way]
     assert [(result.code, result.err) for result in results] == [(0, "")] * 4
-    return home, address
 
 
 def drop_index(home: Path) -> None:
@@ -46,46 +42,41 @@ def drop_index(home: Path) -> None:
         path.unlink()
 
 
-def test_commands_that_write_one_store_at_once_lose_nothing(hundred: tuple[Path, str]) -> None:
-    home, address = hundred
+def test_a_hundred_evaluations_lose_nothing_and_are_reported_alike_after_the_index_was_deleted(
+    home: Path, inside: Cli, cli: Cli
+) -> None:
+    address = f"sqlite:///{home}/published.db"
+    make_hundred(home, address)
     assert len(running.folders(home)) == 100
-    local = running.run(home, "runs", "list", "-f", "json").json()
-    shared = running.run(home, "runs", "list", "-f", "json", "--database-address", address).json()
+    local = inside("runs", "list", "-f", "json").json()
+    shared = inside("runs", "list", "-f", "json", "--database-address", address).json()
     assert (len(local), len(shared)) == (100, 45)
     assert {each["id"] for each in shared} < {each["id"] for each in local}
     assert {each["id"] for each in local} == {path.name for path in running.folders(home)}
 
-
-@pytest.mark.parametrize("how", ["rebuild", "itself"])
-def test_a_hundred_evaluations_are_reported_alike_before_and_after_the_index_is_deleted(
-    hundred: tuple[Path, str], how: str
-) -> None:
-    home, address = hundred
     report = ("info", "evaluation", "all", "-f", "json")
-    before = running.run(home, *report)
-    assert before.code == 0
+    before, published = cli(*report), inside(*report, "--database-address", address)
     assert len(before.json()["duration"]) == 100
-    published = running.run(home, *report, "--database-address", address).out
     drop_index(home)
-    if how == "rebuild":
-        assert running.run(home, "store", "rebuild").out == "100 runs in the index\n"
-    assert running.run(home, *report).out == before.out
-    assert running.run(home, *report, "--database-address", address).out == published
+    assert cli("store", "rebuild").out == "100 runs in the index\n"
+    assert cli(*report).out == before.out
+    drop_index(home)
+    assert cli(*report).out == before.out, "a missing index is filled by itself"
+    assert inside(*report, "--database-address", address).out == published.out
 
-
-def test_filters_limits_and_formats_report_parts_of_the_hundred(hundred: tuple[Path, str], tmp_path: Path) -> None:
-    home, _ = hundred
-    some = running.run(home, "info", "evaluation", "duration", "-f", "json", "--batch_size=2", "--limit", "7").json()
+    some = inside("info", "evaluation", "duration", "-f", "json", "--batch_size=2", "--limit", "7").json()
     assert len(some) == 7
-    csv = running.run(home, "info", "evaluation", "duration", "-f", "csv", "--experiment", "hundred", "--no_header")
+    csv = inside("info", "evaluation", "duration", "-f", "csv", "--experiment", "hundred", "--no_header")
     assert len(csv.out.splitlines()) == 40
-    target = tmp_path / "report.json"
-    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target).code == 0
-    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target).code == 2
-    assert running.run(home, "info", "evaluation", "latency", "-f", "json", "-o", target, "--overwrite").code == 0
-    none = running.run(home, "info", "evaluation", "accuracy", "--model-name", "other")
+    none = inside("info", "evaluation", "accuracy", "--model-name", "other")
     assert none.code == 0
     assert "none of the 100" in none.err
+
+
+def test_a_report_is_not_written_over_unless_asked(home: Path, inside: Cli, tmp_path: Path) -> None:
+    mlscope.evaluate("null", num_file_parts=2)
+    report = ("info", "evaluation", "latency", "-f", "json", "-o", tmp_path / "report.json")
+    assert [inside(*report).code, inside(*report).code, inside(*report, "--overwrite").code] == [0, 2, 0]
 
 
 @pytest.fixture
