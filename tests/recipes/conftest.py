@@ -25,9 +25,11 @@ print("done")
 
 
 class Here:
-    """The running interpreter as a stack."""
+    """The running interpreter, or another one, as a stack."""
 
-    python = Path(sys.executable)
+    def __init__(self, python: Path = Path(sys.executable)) -> None:
+        self.python = python
+
     framework_version = "1.2.3"
     lock_sha256 = "0" * 64
     kind = "host"

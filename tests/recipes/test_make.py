@@ -54,6 +54,7 @@ def test_what_was_made_is_not_made_again(kitchen: Kitchen) -> None:
 def test_a_change_of_anything_that_goes_in_makes_another_file(kitchen: Kitchen, change: dict[str, Any]) -> None:
     first = kitchen.make()["graph"].path
     assert kitchen.make(**change)["graph"].path.parent != first.parent
+    assert first.exists()
     assert len(kitchen.asked) == 2
 
 
@@ -75,8 +76,9 @@ def test_provenance_names_script_sources_lock_and_outputs(kitchen: Kitchen) -> N
     assert told["outputs"]["graph"]["sha256"] == found.sha256
     assert told["lock_sha256"] == "0" * 64
     assert told["framework"] == {"name": "onnxruntime", "version": "1.2.3"}
-    assert json.loads((found.path.parent / "lock.json").read_text()) == {"kind": "host"}
-    assert (found.path.parent / "log.txt").read_text() == "done\n"
+    folder = found.path.parent.parent
+    assert json.loads((folder / "lock.json").read_text()) == {"kind": "host"}
+    assert (folder / "log.txt").read_text() == "done\n"
     assert provenance(kitchen.base / "words.txt") is None
 
 
@@ -278,3 +280,17 @@ def test_a_cache_that_cannot_be_written_is_told(kitchen: Kitchen, home: Path) ->
     with pytest.raises(ResourceError, match="permission denied"):
         make(recipe, kitchen.base, allow_code=True, find_stack=kitchen.find_stack)
     home.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["job.json", "recipe.json", "lock.json", "log.txt", "samples.npy", "files"])
+def test_an_output_may_have_any_name(kitchen: Kitchen, name: str) -> None:
+    found = kitchen.make(outputs={"graph": name})["graph"].path
+    assert found.name == name
+    assert found.read_text().startswith("hello")
+    assert provenance(found) is not None
+
+
+def test_only_outputs_are_kept_of_what_a_script_leaves(kitchen: Kitchen) -> None:
+    script = "import os, pathlib\nos.makedirs('a/b')\npathlib.Path('x').touch()\nos.symlink('/', 'link')\n" + COPY
+    folder = kitchen.make(script)["graph"].path.parent
+    assert [path.name for path in folder.iterdir()] == ["made.txt"]

@@ -10,9 +10,11 @@ from typing import Any
 from mlscope._files import digest
 from mlscope.assets import Fetched
 
-__all__ = ["LOCK", "PROVENANCE", "SCHEMA", "intact", "kept", "provenance"]
+__all__ = ["FILES", "LOCK", "PROVENANCE", "SCHEMA", "intact", "kept", "provenance"]
 
 SCHEMA = "mlscope/made/v1"
+FILES = "files"
+"""Folder of what the script left."""
 PROVENANCE = "recipe.json"
 LOCK = "lock.json"
 
@@ -23,13 +25,13 @@ def provenance(file: Path) -> dict[str, Any] | None:
     Args:
         file: A path that :func:`mlscope.recipes.make` gave.
     """
-    return _read(file.parent)
+    return _read(file.parent.parent)
 
 
 def kept(folder: Path) -> dict[str, Fetched]:
     """Role → file, of a folder that is whole."""
     outputs = (_read(folder) or {})["outputs"]
-    return {role: Fetched(folder / item["file"], item["sha256"]) for role, item in outputs.items()}
+    return {role: Fetched(folder / FILES / item["file"], item["sha256"]) for role, item in outputs.items()}
 
 
 def intact(folder: Path, warn: Callable[[str], None]) -> bool:

@@ -3,11 +3,11 @@
 ::
 
     cache/recipes/
-      1234…/digits_cnn.pt2    what the script left, read-only; the folder is the digest of all that goes in
-      1234…/recipe.json       where it comes from: digests of script, sources, lock and outputs
-      1234…/lock.json         the stack that made it, whole
-      1234…/log.txt           what the script printed
-      failed/1234….log        the same of a script that failed
+      1234…/files/digits_cnn.pt2    what the script left, read-only; 1234… is the digest of all that goes in
+      1234…/recipe.json             where it comes from: digests of script, sources, lock and outputs
+      1234…/lock.json               the stack that made it, whole
+      1234…/log.txt                 what the script printed
+      failed/1234….log              the same of a script that failed
 
 Deleting the folder, or any part of it, only costs time.
 """
@@ -32,14 +32,16 @@ from mlscope.assets import Fetched, Progress, fetch
 from mlscope.errors import AssetError, UsageError
 from mlscope.manifests import Asset, InputSpec, Recipe
 from mlscope.recipes._confine import landlock_version
-from mlscope.recipes._kept import LOCK, PROVENANCE, SCHEMA, intact, kept
+from mlscope.recipes._kept import FILES, LOCK, PROVENANCE, SCHEMA, intact, kept
 from mlscope.recipes._once import build_once
-from mlscope.recipes._run import run_script
+from mlscope.recipes._run import JOB, run_script
 from mlscope.recipes._samples import Samples, open_samples
 from mlscope.recipes._stack import StackFinder, chosen_version, recipe_stack
 from mlscope.stacks import Stack
 
 __all__ = ["make"]
+
+_SAMPLES = "samples.npy"
 
 
 def make(
@@ -172,7 +174,7 @@ class _Order:
         began = time.monotonic()
         sources = {name: source.path.absolute() for name, source in self.sources.items()}
         if self.samples:
-            sources["samples"] = self.samples.write(folder / "samples.npy")
+            sources["samples"] = self.samples.write(folder / _SAMPLES)
         before = {name: digest(path) for name, path in sources.items()}
         job = {
             "sources": {name: str(path) for name, path in sources.items()},
@@ -186,9 +188,9 @@ class _Order:
         for name, path in sources.items():
             if digest(path) != before[name]:
                 raise AssetError(f"the recipe's script changed its source {name}, {path}", where=str(script))
-        outputs = {role: _keep(path, folder) for role, path in left.items()}
-        for rest in (folder / "files", folder / "samples.npy", folder / "job.json"):
-            shutil.rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
+        outputs = {role: _keep(path) for role, path in left.items()}
+        for rest in {*(folder / FILES).iterdir(), folder / JOB, folder / _SAMPLES} - set(left.values()):
+            shutil.rmtree(rest) if rest.is_dir() and not rest.is_symlink() else rest.unlink(missing_ok=True)
         (folder / LOCK).write_text(json.dumps(stack.lock(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         version = landlock_version()
         told = {
@@ -207,10 +209,9 @@ class _Order:
         (folder / PROVENANCE).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _keep(path: Path, folder: Path) -> dict[str, Any]:
-    """Move an output beside its provenance, durable and read-only."""
-    kept_as = path.replace(folder / path.name)
-    with kept_as.open("rb") as file:
+def _keep(path: Path) -> dict[str, Any]:
+    """Make an output durable and read-only."""
+    with path.open("rb") as file:
         os.fsync(file.fileno())
-    kept_as.chmod(0o444)
-    return {"file": kept_as.name, "sha256": digest(kept_as), "bytes": kept_as.stat().st_size}
+    path.chmod(0o444)
+    return {"file": path.name, "sha256": digest(path), "bytes": path.stat().st_size}

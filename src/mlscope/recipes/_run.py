@@ -14,9 +14,12 @@ from typing import Any
 
 from mlscope._files import explain_os_errors, write_atomic
 from mlscope.errors import AssetError
+from mlscope.recipes._kept import FILES
 from mlscope.stacks import Stack
 
-__all__ = ["run_script"]
+__all__ = ["JOB", "run_script"]
+
+JOB = "job.json"
 
 _CONFINE = Path(__file__).with_name("_confine.py")
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
@@ -37,7 +40,7 @@ def run_script(
         stack: Its interpreter runs the script.
         script: The script.
         job: What it is to do; ``outputs`` (role → file name) becomes role → path.
-        folder: An empty folder; ``files`` is made in it for the script, ``log.txt`` holds what the script prints.
+        folder: Gets ``files``, the script's own folder, ``job.json``, and ``log.txt``, what the script prints.
         timeout_s: Time limit in seconds.
         failed_log: Where the log is kept when the script fails.
 
@@ -48,15 +51,15 @@ def run_script(
         AssetError: The script failed, ran too long, or did not leave its files.
         ResourceError: The disk is full or the folder cannot be written.
     """
-    files, log = folder / "files", folder / "log.txt"
+    files, log = folder / FILES, folder / "log.txt"
     outputs = {role: files / name for role, name in job["outputs"].items()}
     with explain_os_errors(folder):
         files.mkdir()
         order = {**job, "outputs": {role: str(path) for role, path in outputs.items()}}
-        (folder / "job.json").write_text(json.dumps(order, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / JOB).write_text(json.dumps(order, indent=1, ensure_ascii=False), encoding="utf-8")
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [stack.python, _CONFINE, files, script, folder / "job.json"],
+                [stack.python, _CONFINE, files, script, folder / JOB],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
