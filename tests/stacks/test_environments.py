@@ -161,6 +161,9 @@ def test_the_host_is_taken_where_it_will_do() -> None:
     assert isinstance(find_stack(numpy, "*"), HostStack)
     assert find_stack(numpy, "==1.26.0").kind == "uv"
     assert find_stack(numpy, "*", extra=["toy"]).kind == "uv"
+    assert find_stack(numpy, "*", gpu=True).kind == "host"
+    for_gpu = numpy.model_copy(update={"gpu_packages": ("toy",)})
+    assert find_stack(for_gpu, "*", gpu=True).framework_version == "2.0"
     with pytest.raises(StackError, match="the host's stack is as it is"):
         find_stack(numpy, "*", kind="host", python="3.12")
 

@@ -43,7 +43,8 @@ def find_stack(
         framework: Which framework.
         constraint: Which versions of it will do.
         kind: ``host``: the running interpreter; ``uv``: an environment of its own; ``container``: an image; ``auto``:
-            the host where it will do and nothing else is asked for, else an environment.
+            the host where it will do and nothing else is asked for (further packages, another Python, the framework's
+            build for a GPU), else an environment.
         python: ``3.12``, ``>=3.10`` or the path of an interpreter; None: the running one where the framework's manifest
             allows it.
         extra: Further packages, as pip writes them.
@@ -70,7 +71,8 @@ def find_stack(
                 hint="a Python or packages can be chosen for an environment of its own (kind uv)",
             )
         return host_stack(framework, constraint)
-    if kind == "auto" and not asked:
+    other_build = gpu and bool(framework.gpu_packages)
+    if kind == "auto" and not asked and not other_build:
         try:
             return host_stack(framework, constraint)
         except StackError:

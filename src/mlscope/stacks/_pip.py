@@ -31,7 +31,7 @@ class Pip:
     ) -> Lock:
         """As :meth:`Tool.resolve`."""
         _refuse(offline)
-        with tempfile.TemporaryDirectory(prefix="mlscope-lock-") as name:
+        with explain_os_errors(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="mlscope-lock-") as name:
             folder = Path(name)
             pip = _venv(python, folder)
             (folder / "preferred.txt").write_text("".join(f"{text}\n" for text in preferred))

@@ -88,7 +88,7 @@ class Uv:
         self, python: Interpreter, requirements: Mapping[str, str], preferred: Sequence[str], offline: bool
     ) -> Lock:
         """As :meth:`Tool.resolve`."""
-        with tempfile.TemporaryDirectory(prefix="mlscope-lock-") as name:
+        with explain_os_errors(tempfile.gettempdir()), tempfile.TemporaryDirectory(prefix="mlscope-lock-") as name:
             folder = Path(name)
             (folder / "wanted.in").write_text("".join(f"{text}\n" for text in requirements))
             (folder / "preferred.txt").write_text("".join(f"{text}\n" for text in preferred))
