@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import time
 from collections.abc import Sequence
@@ -144,7 +145,7 @@ def _finish(run: Run, error: MlscopeError | None) -> Outcome:
         return Outcome(record, None, error, None, found.loadgen_summary, found.predictions)
     try:
         if run.level > TraceLevel.NO_TRACE:
-            write_spans(run.path / "spans.parquet", [_root_span(run), *run.spans])
+            write_spans(run.path / "spans.parquet", itertools.chain([_root_span(run)], run.spans()))
         _write_draft(run, record)
         record, folder = run.folder.seal(record)
     except ResourceError as problem:

@@ -161,8 +161,7 @@ def _pictures(run: Run, loaded: Loaded) -> list[Path]:
     run.pool = pool
     times = _load_all(run, pool, dataset, load.sample_count)
     run.found.preprocess_mean_ns = mean_ns(times[:, 1] - times[:, 0])
-    for row, (begin, end) in enumerate(times.tolist()):
-        run.span("preprocess_step", TraceLevel.APPLICATION_TRACE, begin, end, sample_index=row)
+    run.span_each("preprocess_step", TraceLevel.APPLICATION_TRACE, times, sample_index=np.arange(len(times)))
     return [path]
 
 
@@ -260,9 +259,9 @@ def _spans(run: Run, rows: Array) -> None:
     _, first = np.unique(rows[:, _COLUMN["batch"]], return_index=True)
     if len(first) > _MOST_SPANS:
         run.warn(f"the trace holds the first {_MOST_SPANS:,} of {len(first):,} calls; samples.parquet holds all")
-    for row in rows[first[:_MOST_SPANS]]:
-        begin, end = int(row[_COLUMN["start_ns"]]), int(row[_COLUMN["end_ns"]])
-        run.span("c_predict", TraceLevel.MODEL_TRACE, begin, end, query=int(row[_COLUMN["query"]]))
+    called = np.array(rows[first[:_MOST_SPANS]])
+    times = called[:, [_COLUMN["start_ns"], _COLUMN["end_ns"]]]
+    run.span_each("c_predict", TraceLevel.MODEL_TRACE, times, query=called[:, _COLUMN["query"]])
 
 
 def _check_accuracy(run: Run, folder: Path) -> None:

@@ -232,15 +232,11 @@ def _latency(run: Run, pump: Pump, field: dict[str, Array]) -> None:
 
 
 def _spans(run: Run, pump: Pump, field: dict[str, Array]) -> None:
-    for row, (begin, end) in enumerate(pump.preprocess.tolist()):
-        if end:
-            run.span("preprocess_step", TraceLevel.APPLICATION_TRACE, begin, end, sample_index=row)
-    seen: set[int] = set()
-    for number in range(len(field["batch"])):
-        batch = int(field["batch"][number])
-        if batch in seen or batch < 0:
-            continue
-        seen.add(batch)
-        start, end = int(field["start_ns"][number]), int(field["end_ns"][number])
-        run.span("predict_step", TraceLevel.APPLICATION_TRACE, int(field["issued_ns"][number]), end, batch_index=batch)
-        run.span("c_predict", TraceLevel.MODEL_TRACE, start, end, batch_index=batch)
+    loaded = np.flatnonzero(pump.preprocess[:, 1])
+    run.span_each("preprocess_step", TraceLevel.APPLICATION_TRACE, pump.preprocess[loaded], sample_index=loaded)
+    batches, first = np.unique(field["batch"], return_index=True)
+    first, batches = first[batches >= 0], batches[batches >= 0]
+    start, end = field["start_ns"][first], field["end_ns"][first]
+    steps = np.stack([field["issued_ns"][first], end], axis=1)
+    run.span_each("predict_step", TraceLevel.APPLICATION_TRACE, steps, batch_index=batches)
+    run.span_each("c_predict", TraceLevel.MODEL_TRACE, np.stack([start, end], axis=1), batch_index=batches)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,8 @@ from mlscope.worker.protocol import Load, Loaded, Tensor, TraceLevel
 
 if TYPE_CHECKING:
     import numpy as np
+
+    Times = np.ndarray[Any, Any]
 
 __all__ = ["Found", "Run", "mean_ns", "scratch_folder"]
 
@@ -83,7 +87,8 @@ class Run:
         self.observer = observer
         self.found = Found()
         self.warnings: list[str] = []
-        self.spans: list[Span] = []
+        self._noted: list[tuple[str, TraceLevel, int, int, dict[str, Any]]] = []
+        self._columns: list[tuple[str, TraceLevel, Times, dict[str, Times]]] = []
         self.created_at = datetime.now(UTC)
         self.begin_ns = time.perf_counter_ns()
         self.id = new_id()
@@ -188,8 +193,30 @@ class Run:
     def span(self, name: str, level: TraceLevel, begin_ns: int, end_ns: int, **attributes: Any) -> None:
         """Note a span, if the level is traced; all are children of the evaluation's root span."""
         if level <= self.level:
-            number = f"{len(self.spans) + 2:016x}"
-            self.spans.append(Span(number, f"{1:016x}", name, int(level), begin_ns, end_ns, attributes))
+            self._noted.append((name, level, begin_ns, end_ns, attributes))
+
+    def span_each(self, name: str, level: TraceLevel, times_ns: Times, **numbers: Times) -> None:
+        """Note one span a row; they become objects only while they are written, since there may be millions.
+
+        Args:
+            name: Of all of them.
+            level: Of all of them.
+            times_ns: Begin and end, shape [n, 2], int64.
+            **numbers: Attribute of each, shape [n], whole numbers.
+        """
+        if level <= self.level:
+            self._columns.append((name, level, times_ns, numbers))
+
+    def spans(self) -> Iterator[Span]:
+        """Every span that was noted, numbered from 2: the root is 1."""
+        root, numbers = f"{1:016x}", itertools.count(2)
+        for name, level, begin, end, attributes in self._noted:
+            yield Span(f"{next(numbers):016x}", root, name, int(level), begin, end, attributes)
+        for name, level, times, columns in self._columns:
+            for row in range(len(times)):
+                values = {key: int(column[row]) for key, column in columns.items()}
+                begin, end = int(times[row, 0]), int(times[row, 1])
+                yield Span(f"{next(numbers):016x}", root, name, int(level), begin, end, values)
 
     def stop_measuring(self) -> None:
         """End the workers that are still running; from here on what was measured is put away undisturbed."""

@@ -43,6 +43,8 @@ ACCURACY_PART = "accuracy_part"
 
 _CHUNK_ROWS = 131_072
 """Rows that are in memory at once: 8 MiB of raw samples."""
+_CHUNK_SPANS = 8_192
+"""Spans that are objects at once."""
 
 
 def seal_samples(raw: Path, extra: Mapping[str, NDArray[Any]], out: Path) -> int:
@@ -231,7 +233,7 @@ def write_spans(path: Path, spans: Iterable[Span]) -> int:
     rows = 0
     source = iter(spans)
     with explain_os_errors(path), pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while chunk := list(itertools.islice(source, _CHUNK_ROWS)):
+        while chunk := list(itertools.islice(source, _CHUNK_SPANS)):
             columns = {name: [getattr(span, name) for span in chunk] for name in schema.names[:-1]}
             columns["attributes"] = [json.dumps(dict(span.attributes), ensure_ascii=False) for span in chunk]
             writer.write_table(pa.table(columns, schema=schema))
