@@ -11,9 +11,18 @@ from mlscope._schema import canonical_digest
 from mlscope.assets import fetch
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._progress import DownloadProgress
-from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
+from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, StackError, UsageError
 from mlscope.loader import Dataset, open_dataset
-from mlscope.manifests import Asset, Found, FrameworkManifest, ModelManifest, Weights, load_dataset, load_framework
+from mlscope.manifests import (
+    Asset,
+    Found,
+    FrameworkManifest,
+    ModelManifest,
+    Recipe,
+    Weights,
+    load_dataset,
+    load_framework,
+)
 from mlscope.plan import Request, WeightsChoice
 from mlscope.recipes import make, materialise
 from mlscope.stacks import Stack, find_stack, named_framework
@@ -50,6 +59,11 @@ def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
     Raises:
         StackError: It cannot be had.
     """
+    if request.stack == "container":
+        raise StackError(
+            "this version builds container images but does not run evaluations in them",
+            hint="use --stack uv; `mlscope stack build --kind container` builds the image",
+        )
     named = request.framework is not None or request.python is not None
     return find_stack(
         chosen.framework,
@@ -79,17 +93,25 @@ def choose_weights(
         raise ModelError(
             f"{found.manifest.name} has no files for {framework.name}; it has them for: {names}", where=str(found.path)
         )
-    files = _made(request, found, entry, stack, observer) if entry.recipe else _fetched(request, found, entry, observer)
+    recipe = entry.recipe
+    if request.random_weights is not None:
+        recipe = entry.random_weights
+        if recipe is None:
+            raise UsageError(f"{found.manifest.name} has no recipe for random weights with {framework.name}")
+    files = (
+        _made(request, found, entry, recipe, stack, observer)
+        if recipe is not None
+        else _fetched(request, found, entry, observer)
+    )
     chosen = tuple(WeightsChoice(role=role, name=path.name, sha256=sha256) for role, (path, sha256) in files.items())
     return {role: path for role, (path, _) in files.items()}, chosen
 
 
-def _made(
-    request: Request, found: Found[ModelManifest], entry: Weights, stack: Stack, observer: Observer
+def _made(  # noqa: PLR0917 - one call
+    request: Request, found: Found[ModelManifest], entry: Weights, recipe: Recipe, stack: Stack, observer: Observer
 ) -> Mapping[str, tuple[Path, str]]:
-    assert entry.recipe is not None
     files = make(
-        entry.recipe,
+        recipe,
         found.path.parent,
         seed=request.random_weights,
         reader=(entry.framework, stack.framework_version),
@@ -108,7 +130,7 @@ def _fetched(
 ) -> Mapping[str, tuple[Path, str]]:
     files = {}
     for role, asset in (("graph", entry.graph), ("params", entry.params)):
-        if asset is not None and not (role == "params" and request.random_weights is not None):
+        if asset is not None:
             instead = request.weights if role == "graph" else None
             files[role] = _fetch(request, asset, found.path.parent, observer, instead)
     return files

@@ -139,8 +139,7 @@ def prepare(request: Request, observer: Observer, stack: Stack | None = None) ->
 def _options(request: Request, manifest: ModelManifest, framework: FrameworkManifest) -> dict[str, Any]:
     """Options of the predictor: the manifest's are meant for its own framework, the user's for any."""
     own = manifest.options if framework.name == manifest.framework.name else {}
-    random = {} if request.random_weights is None else {"random_weights": request.random_weights}
-    return {**own, **(random if framework.name == "mxnet" else {}), **request.options}
+    return {**own, **request.options}
 
 
 def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
