@@ -50,16 +50,25 @@ def has(python: str, module: str) -> bool:
     return subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
 
 
-def run_recipe(python: str, script: str, folder: Path, outputs: dict[str, str], **arguments: Any) -> dict[str, Path]:
-    """Carry out a built-in recipe on Digits_CNN's ONNX file, in an empty folder, as mlscope does it."""
-    if not has(python, "onnx"):
+def run_recipe(
+    python: str,
+    script: str,
+    folder: Path,
+    outputs: dict[str, str],
+    *,
+    sources: dict[str, str] | None = None,
+    seed: int | None = None,
+) -> dict[str, Path]:
+    """Carry out a built-in recipe (on Digits_CNN's ONNX file, or `sources`) in an empty folder, as mlscope does it."""
+    if sources is None and not has(python, "onnx"):
         pytest.skip(f"{python} cannot read ONNX files: it has no onnx package")
     folder.mkdir()
     paths = {role: folder / name for role, name in outputs.items()}
     job = {
-        "sources": {"onnx": str(ONNX)},
+        "sources": {"onnx": str(ONNX)} if sources is None else sources,
         "outputs": {role: str(path) for role, path in paths.items()},
-        "arguments": arguments,
+        "arguments": {},
+        "seed": seed,
     }
     (folder / "job.json").write_text(json.dumps(job))
     command = [python, str(BUILTIN / "recipes" / script), "job.json"]

@@ -197,6 +197,16 @@ def test_random_weights_are_the_same_for_the_same_seed(start: Start, python: str
     assert np.abs(found[0] - found[2]).max() > 0
 
 
+def test_a_recipe_and_the_predictor_draw_the_same_weights(start: Start, python: str, tmp_path: Path) -> None:
+    names = {"graph": "resnet50_v1.json", "params": "resnet50_v1.params"}
+    made = run_recipe(python, "resnet50_v1.py", tmp_path / "recipe", names, sources={}, seed=5)
+    picture = RANDOM.standard_normal((1, 3, 224, 224)).astype(np.float32)
+    (given,) = run(start(command=(python,)), made, [picture])
+    options = {"random_weights": 5}
+    (drawn,) = run(start(command=(python,)), {"graph": made["graph"]}, [picture], options=options)
+    np.testing.assert_array_equal(given, drawn)
+
+
 def test_resnet50_v1_is_the_network_that_it_says(resnet: Path) -> None:
     nodes = json.loads(resnet.read_text())["nodes"]
     convolutions = [node["attrs"] for node in nodes if node["op"] == "Convolution"]

@@ -3,7 +3,7 @@
 The graph is a symbol's JSON, ``params`` a file of parameters. The symbol is bound once, for one batch size; a batch
 with fewer rows is filled up.
 
-Options: ``random_weights``, a seed that parameters are drawn from where there is no params file; ``engine``, threaded
+Options: ``random_weights``, a seed that weights are drawn from where there is no params file; ``engine``, threaded
 or naive (on the calling thread); ``precision``: fp32; ``streams``: 1.
 
 MXNet takes the number of its threads from the environment when it is imported, so loading a model imports it first.
@@ -15,6 +15,7 @@ import ast
 import ctypes
 import json
 import os
+import zlib
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,6 @@ def _arrays(
 ) -> dict[str, Any]:
     """All arguments and auxiliary states by name: parameters as they are given or drawn, zeros for the others."""
     elements = {tensor.name: tensor.element_type for tensor in inputs}
-    random = np.random.default_rng(seed)
     found = {}
     for name, shape in _infer(mx, symbol, inputs, given or {}).items():
         if name in elements or name.endswith("label"):
@@ -181,7 +181,7 @@ def _arrays(
             if seed is None:
                 message = "mxnet needs a params file beside the symbol, or the option random_weights, a seed"
                 raise Problem("model", message)
-            found[name] = mx.nd.array(_draw(name, shape, random), dtype="float32")
+            found[name] = mx.nd.array(_draw(name, shape, seed), dtype="float32")
         elif name in given:
             found[name] = given[name]
         else:
@@ -199,14 +199,14 @@ def _bind(mx: Any, context: Any, symbol: Any, arrays: dict[str, Any]) -> Any:
         raise Problem("input", f"mxnet cannot run the model on this input: {_reason(error)}") from error
 
 
-def _draw(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray[Any, Any]:
-    """A parameter as networks are begun with: weights by He et al. (2015), the rest neutral."""
+def _draw(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
+    """A parameter as networks are begun with: weights by He et al. (2015) from seed and name, the rest neutral."""
     if name.endswith(("gamma", "var")):
         return np.ones(shape, np.float32)
     if not name.endswith("weight"):
         return np.zeros(shape, np.float32)
-    fan_in = int(np.prod(shape[1:])) or 1
-    return random.standard_normal(shape, np.float32) * np.float32((2 / fan_in) ** 0.5)
+    random = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return random.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / np.prod(shape[1:])))
 
 
 def _reason(error: BaseException) -> str:
