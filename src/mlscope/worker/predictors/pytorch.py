@@ -167,7 +167,8 @@ def _device(wanted: str, precision: str) -> Any:
 
 def _set_threads(threads: int, inter_op: int) -> None:
     torch.set_num_threads(threads)
-    torch.set_num_interop_threads(inter_op)
+    if torch.get_num_interop_threads() != inter_op:  # it can be set once only
+        torch.set_num_interop_threads(inter_op)
     if torch.get_num_threads() != threads:
         raise Problem("option", f"torch uses {torch.get_num_threads()} threads, {threads} were asked for")
 

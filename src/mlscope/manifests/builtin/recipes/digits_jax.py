@@ -1,7 +1,7 @@
 """Digits_CNN for JAX: ``python digits_jax.py job.json``.
 
 Reads the weights of the ONNX file ``sources.onnx`` and writes the network as a serialized ``jax.export`` (StableHLO)
-to ``outputs.graph``. It takes any number of rows.
+to ``outputs.graph``. It takes any number of rows. One version of JAX makes the same bytes again.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def convolve(images: jax.Array, kernel: jax.Array, bias: jax.Array, stride: int)
 def main(job_file: str) -> None:
     """Carry out a job."""
     job = json.loads(Path(job_file).read_text())
+    jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")  # no folders of this machine in the file
     weights = load(job["sources"]["onnx"])
 
     def digits(image: jax.Array) -> jax.Array:

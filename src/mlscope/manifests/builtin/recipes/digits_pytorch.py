@@ -2,10 +2,12 @@
 
 Reads the weights of the ONNX file ``sources.onnx`` and writes every file of ``outputs`` in the form that its ending
 names: ``.pt2`` an exported program, ``.pt`` or ``.ts`` TorchScript. Both take any number of rows.
+One version of PyTorch makes the same exported program again, byte by byte.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -54,9 +56,13 @@ def save(model: Digits, path: Path) -> None:
     if path.suffix == ".pt2":
         example = torch.zeros(2, 1, 8, 8)
         program = torch.export.export(model, (example,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
-        torch.export.save(program, path)
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names files of this machine
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer)  # a path would become a part of the archive
+        path.write_bytes(buffer.getvalue())
     elif path.suffix in (".pt", ".ts"):
-        torch.jit.script(model).save(str(path))
+        path.write_bytes(torch.jit.script(model).save_to_buffer())
     else:
         sys.exit(f"{path.name}: an output ends in .pt2, .pt or .ts")
 
