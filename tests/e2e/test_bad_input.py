@@ -267,7 +267,7 @@ def test_a_batch_within_the_files_own_is_filled_up(home: Path, tmp_path: Path, b
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (("--gpu",), 6, "GPU"),
+        (("--gpu", "--gpu-device-id", "99"), 6, "GPU"),
         (("--batch-size", "0"), 2, "--batch-size"),
         (("--batch-size", "many"), 2, "--batch-size"),
         (("--bach-size", "4"), 2, "did you mean --batch-size?"),

@@ -134,6 +134,7 @@ def test_a_tflite_file_needs_no_manifest_either(cli: Cli, home: Path, shared_dir
 
 def test_what_needs_labels_or_random_inputs_says_so(inside: Cli, two_inputs: Path) -> None:
     assert "--random-inputs" in running.one_line(inside("benchmark", two_inputs), 2)
+    assert "GPU" in running.one_line(inside("benchmark", two_inputs, *SHORT, "--gpu", "--gpu-device-id", "99"), 6)
     assert "no labels" in running.one_line(inside("benchmark", two_inputs, *SHORT, "--mode", "AccuracyOnly"), 2)
     assert "no such file" in running.one_line(inside("benchmark", two_inputs.with_name("three.onnx"), *SHORT), 5)
 

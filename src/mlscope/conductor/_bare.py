@@ -14,7 +14,7 @@ from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.manifests import FrameworkManifest, list_frameworks
 from mlscope.plan import FrameworkChoice, ModelChoice, Plan, Request, WeightsChoice
-from mlscope.stacks import Stack, find_stack, named_framework
+from mlscope.stacks import Stack, find_gpu, find_stack, named_framework
 from mlscope.worker.protocol import Load, Loaded, Tensor
 
 __all__ = ["framework_of", "inspect_model", "is_bare", "prepare_bare", "resolve_shapes"]
@@ -115,6 +115,8 @@ def prepare_bare(request: Request, observer: Observer, stack: Stack | None = Non
     framework, constraint = named_framework(request.framework) if request.framework else (framework_of(path), "*")
     if not request.load.random_inputs:
         raise UsageError("a model file without a manifest can only be run on random inputs", hint="add --random-inputs")
+    if request.gpu:
+        observer.note(f"GPU: {find_gpu(request.gpu_device_id)}")
     stack = stack or choose_stack(request, Chosen(framework, constraint), observer)
     loaded = _inspect(path, framework, stack)
     inputs, batch = resolve_shapes(loaded.inputs, request.load.shapes)

@@ -101,10 +101,10 @@ def prepare(request: Request, observer: Observer, stack: Stack | None = None) ->
     manifest = found.manifest
     chosen = choose_framework(request, manifest)
     framework = chosen.framework
-    stack = stack or choose_stack(request, chosen, observer)
-    if request.gpu:
+    if request.gpu:  # before an environment is made for it
         observer.note(f"GPU: {find_gpu(request.gpu_device_id)}")
     _check_limits(request, manifest)
+    stack = stack or choose_stack(request, chosen, observer)
     weights, files = choose_weights(request, found, framework, stack, observer)
     dataset = None if request.load and request.load.random_inputs else choose_dataset(request, observer)
     if dataset is not None:
