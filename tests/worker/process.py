@@ -41,7 +41,7 @@ class WorkerProcess:
         self.folder = folder
         self.log = folder / "worker.log"
         everything = {**os.environ, **(env or {})}
-        self.channel = Channel([*command, str(ENTRY)], log=self.log, env=everything, cwd=folder)
+        self.channel = Channel([*command, "-u", str(ENTRY)], log=self.log, env=everything, cwd=folder)
         self.hello = self.expect(Hello)
 
     def send(self, message: Message) -> None:

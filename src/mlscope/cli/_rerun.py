@@ -24,9 +24,10 @@ def rerun(
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
 ) -> int:
-    """Repeat a recorded run on the software that its lock holds, and compare the predictions.
+    """Repeat a recorded run on its own software and compare.
 
-    The environment is rebuilt from the stored lock, with its hashes. The repetition is a run of its own.
+    The environment is rebuilt from the stored lock, with its hashes, and the predictions are compared. The
+    repetition is a run of its own.
     """
     from mlscope import conductor
     from mlscope.cli import _outcomes

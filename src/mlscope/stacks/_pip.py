@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlscope._files import explain_os_errors
+from mlscope._files import digest, explain_os_errors
+from mlscope.assets import file_of
 from mlscope.errors import StackError
 from mlscope.stacks._explain import explained
 from mlscope.stacks._lock import Lock
@@ -88,12 +89,20 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in hidden} | {"PIP_NO_COLOR": "1"}
 
 
+def _sha256(source: Mapping[str, Any]) -> str | None:
+    """A wheel's digest; pip before 23.1 writes it otherwise, and not at all for a file of this machine."""
+    about = source.get("archive_info", {})
+    found = about.get("hashes", {}).get("sha256") or str(about.get("hash", "")).removeprefix("sha256=")
+    path = file_of(source["url"])
+    return str(found) if found else digest(path) if path is not None and path.is_file() else None
+
+
 def _pylock(report: Mapping[str, Any]) -> str:
     """The report of ``pip install --dry-run`` as the text of a lock."""
     lines = ['lock-version = "1.0"']
     for item in report["install"]:
         about, source = item["metadata"], item["download_info"]
-        sha256 = source.get("archive_info", {}).get("hashes", {}).get("sha256")
+        sha256 = _sha256(source)
         if not sha256:
             raise StackError(f"pip names no sha256 for {about['name']}", hint="update pip, or install uv")
         lines += ["[[packages]]", f"name = {json.dumps(about['name'])}", f"version = {json.dumps(about['version'])}"]
