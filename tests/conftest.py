@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no fault of the code: no example has a time limit.
+settings.register_profile("mlscope", deadline=None)
+settings.load_profile("mlscope")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
