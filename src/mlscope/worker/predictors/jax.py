@@ -75,9 +75,10 @@ class _Jax:
         return Description(jax.__version__, inputs, outputs, fixed, effective)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        # Arrays of numpy go in at once: device_put costs more than the whole call of a small model. An array comes
-        # out when it is ready, on the CPU without a copy.
-        return [np.asarray(item) for item in self._call(*[feeds[name] for name in self._names])]
+        # Arrays of numpy go in at once: device_put costs more than the whole call of a small model. They come out
+        # without a copy on the CPU; numpy would wait for them too, but longer.
+        outputs = self._call(*[feeds[name] for name in self._names])
+        return [np.asarray(item.block_until_ready()) for item in outputs]
 
     def close(self) -> None:
         del self._call

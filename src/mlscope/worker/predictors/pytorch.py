@@ -82,9 +82,12 @@ class _PyTorch:
         if self._checked:
             self._convert, self._fetch = self._upload, self._download
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        zeros = {item.name: np.zeros(item.shape, item.element_type) for item in inputs}
         if options["compile"]:
             fixed = fixed or command.batch_size  # another number of rows would be compiled anew
-            self._compile(mode, [Tensor(item.name, item.element_type, (fixed, *item.shape[1:])) for item in inputs])
+            self._compile(mode, zeros)
+        for _ in range(3 if script else 0):  # TorchScript is optimised in its first calls
+            self.predict(zeros)
         return Description(str(torch.__version__), inputs, outputs, fixed, self._effective)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
@@ -105,7 +108,11 @@ class _PyTorch:
             torch.autocast(self._device.type, self._half).__enter__()
 
     def _first(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        """The first call tells whether the model writes into its inputs; they are samples that others will use."""
+        """The first call tells whether the model writes into its inputs; they are samples that others will use.
+
+        Later ones go past the hooks of the module: those of an exported program look at the inputs again, which may
+        take longer than a small model.
+        """
         with torch.inference_mode(False):  # only such tensors count the writes
             tensors = [torch.from_numpy(feeds[name].copy()) for name in self._names]
         try:
@@ -114,6 +121,7 @@ class _PyTorch:
             traceback.print_exc()
             raise Problem("input", f"the model refuses its input: {_reason(error)}") from error
         self._checked = True
+        self._model = self._model.forward
         if any(tensor._version for tensor in tensors):
             self._convert = _copy
             self._effective["inputs_copied"] = True
@@ -124,11 +132,11 @@ class _PyTorch:
             return [self._fetch(result)]
         return [self._fetch(item) for item in (result.values() if isinstance(result, dict) else result)]
 
-    def _compile(self, mode: str, inputs: list[Tensor]) -> None:
-        zeros = {item.name: np.zeros(item.shape, item.element_type) for item in inputs}
+    def _compile(self, mode: str, zeros: dict[str, np.ndarray[Any, Any]]) -> None:
+        module = self._model
         try:
             self.predict(zeros)
-            self._model = torch.compile(self._model, mode=mode, dynamic=False)
+            self._model = torch.compile(module, mode=mode, dynamic=False)
             self.predict(zeros)
         except Exception as error:  # PyTorch raises whatever it likes
             traceback.print_exc()
