@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from mlscope._files import digest, explain_os_errors
-from mlscope.assets import file_of
 from mlscope.errors import StackError
 from mlscope.stacks._explain import explained
 from mlscope.stacks._lock import Lock
@@ -91,6 +90,8 @@ def _environment() -> dict[str, str]:
 
 def _sha256(source: Mapping[str, Any]) -> str | None:
     """A wheel's digest; pip before 23.1 writes it otherwise, and not at all for a file of this machine."""
+    from mlscope.assets import file_of
+
     about = source.get("archive_info", {})
     found = about.get("hashes", {}).get("sha256") or str(about.get("hash", "")).removeprefix("sha256=")
     path = file_of(source["url"])
