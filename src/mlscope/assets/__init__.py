@@ -1,5 +1,6 @@
 """Where weights, labels and data come from: sources, digests, archives, and the shared cache."""
 
+from mlscope.assets._asset import fetch_asset
 from mlscope.assets._fetch import Fetched, fetch
 from mlscope.assets._indexes import PackageSources, file_of, find_links, package_sources
 from mlscope.assets._progress import Progress, SilentProgress
@@ -13,6 +14,7 @@ __all__ = [
     "Progress",
     "SilentProgress",
     "fetch",
+    "fetch_asset",
     "file_of",
     "find_links",
     "locate_wheel",

@@ -89,23 +89,12 @@ def _fetch_models(names: Sequence[str], flags: Globals) -> None:
 
 
 def _fetch_datasets(names: Sequence[str], flags: Globals) -> None:
-    from mlscope.assets import fetch
-    from mlscope.manifests import load_dataset
+    from mlscope import conductor
 
     for name in dict.fromkeys(names):
-        found = load_dataset(name)
-        manifest = found.manifest
-        if manifest.labels is not None:
-            labels = manifest.labels
-            fetch(
-                labels.source,
-                sha256=labels.sha256,
-                md5=labels.md5,
-                member=labels.member,
-                base=found.path.parent,
-                offline=flags.local,
-            )
-        if manifest.path is not None:
-            emit(f"{manifest.name}: {found.path.parent / manifest.path}")
+        with TerminalObserver(flags.verbose) as observer:
+            folder = conductor.download_dataset(name, observer, offline=flags.local)
+        if folder is not None:
+            emit(f"{name}: {folder}")
         else:
-            note(f"{manifest.name}: the pictures are your own; name their folder with --dataset-path")
+            note(f"{name}: the pictures are your own; name their folder with --dataset-path")

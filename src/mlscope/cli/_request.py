@@ -10,7 +10,6 @@ from mlscope.cli._declare import FlagGroup
 from mlscope.cli._flags import Globals
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._terminal import warn
-from mlscope.cli._values import trace_level
 from mlscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,14 +38,15 @@ def make_request(
     from pydantic import ValidationError
 
     from mlscope.cli._databases import check_local
-    from mlscope.plan import LoadRequest, Request
+    from mlscope.plan import LoadRequest, Request, recorded_level
 
     values: dict[str, Any] = {"command": command, "secret": flags.secret, "offline": flags.local}
     for group in groups:
         values |= group.values()
     values |= more
     if "trace_level" in values:
-        values["trace_level"], warning = trace_level(values["trace_level"])
+        level, warning = recorded_level(values["trace_level"])
+        values["trace_level"] = level.name
         if warning:
             warn(warning)
     if values.get("tracer_address"):

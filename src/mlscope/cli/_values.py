@@ -24,7 +24,6 @@ __all__ = [
     "seconds",
     "settings",
     "shapes",
-    "trace_level",
 ]
 
 _SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -121,21 +120,3 @@ def shapes(flag: str, texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
             raise UsageError(f'"{text}" is no shape', where=flag, hint="write it like input:1x3x224x224")
         found[name] = tuple(int(part) for part in parts)
     return found
-
-
-def trace_level(name: str) -> tuple[str, str | None]:
-    """The level that is recorded today, and a warning where that is not the one that was asked for.
-
-    Raises:
-        UsageError: No such level.
-    """
-    from mlscope.worker.protocol import TraceLevel
-
-    known = {_fold(level.name): level for level in TraceLevel} | {"mllibrarytrace": TraceLevel.LIBRARY_TRACE}
-    level = known.get(_fold(name))
-    if level is None:
-        hint = did_you_mean(name, [each.name for each in TraceLevel])
-        raise UsageError(f'there is no trace level "{name}"', where="--trace-level", hint=hint)
-    if level <= TraceLevel.MODEL_TRACE:
-        return level.name, None
-    return "MODEL_TRACE", f"{level.name} is recorded as MODEL_TRACE in this version"

@@ -1,7 +1,7 @@
 """The evaluation from request to sealed record."""
 
 from mlscope.conductor._bare import inspect_model
-from mlscope.conductor._download import download
+from mlscope.conductor._download import download, download_dataset
 from mlscope.conductor._evaluate import evaluate, recover
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
 from mlscope.conductor._rerun import Rerun, rerun
@@ -13,6 +13,7 @@ __all__ = [
     "Rerun",
     "SilentObserver",
     "download",
+    "download_dataset",
     "evaluate",
     "inspect_model",
     "recover",

@@ -12,7 +12,7 @@ import numpy as np
 from mlscope.analyses import accuracy_result
 from mlscope.conductor._outcome import Prediction
 from mlscope.conductor._run import Run
-from mlscope.errors import DataError
+from mlscope.errors import DataError, ModelError
 from mlscope.results import write_predictions
 from mlscope.worker.protocol import Loaded, TraceLevel
 
@@ -24,12 +24,19 @@ _TOP = 5
 
 
 def output_position(run: Run, loaded: Loaded) -> int:
-    """Which of the model's outputs the manifest reads."""
+    """Which of the model's outputs the manifest reads; frameworks may call the only output what they like.
+
+    Raises:
+        ModelError: The model has no such output.
+    """
     spec = run.prepared.output
     names = [tensor.name for tensor in loaded.outputs]
     if spec.name in names:
         return names.index(spec.name)
-    return spec.index if spec.index < len(names) else 0
+    if spec.index >= len(names) or (spec.name is not None and len(names) > 1):
+        wanted = spec.name if spec.name is not None else f"number {spec.index}"
+        raise ModelError(f"the model has no output {wanted}; it has {', '.join(names)}", hint="mend `outputs`")
+    return spec.index
 
 
 def read_answers(run: Run, outputs: Sequence[Path], answered: Array, errors: Mapping[int, str]) -> None:
@@ -76,7 +83,7 @@ def _best(run: Run, outputs: Sequence[Path], answered: Array) -> tuple[Array, Ar
     spec = run.prepared.output
     hooked = run.prepared.request.allow_hooks and run.prepared.manifest is not None
     source = _hooked(run, outputs, len(answered)) if hooked else None
-    values = np.load(source or outputs[_position(run, outputs)], mmap_mode="r", allow_pickle=False)
+    values = np.load(source or outputs[run.found.output], mmap_mode="r", allow_pickle=False)
     width = int(np.prod(values.shape[1:], dtype=np.int64))
     if source is None and spec.classes is not None and width != spec.classes:
         raise DataError(f"the model gives {width} classes, its manifest says {spec.classes}", hint="mend `classes`")
@@ -95,24 +102,15 @@ def _best(run: Run, outputs: Sequence[Path], answered: Array) -> tuple[Array, Ar
     return classes, scores
 
 
-def _position(run: Run, outputs: Sequence[Path]) -> int:
-    position = run.found.effective.get("output_position", 0)
-    return int(position) if int(position) < len(outputs) else 0
-
-
 def _probabilities(run: Run, block: Array, transform: str) -> Array:
     scales = run.found.effective.get("output_quantization")
-    if scales and scales[_quantized(run)][0]:
-        scale, zero = scales[_quantized(run)]
+    if scales and scales[run.found.output][0]:
+        scale, zero = scales[run.found.output]
         block = (block - zero) * scale
     if transform == "softmax":
         powers = np.exp(block - block.max(axis=1, keepdims=True))
         block = powers / powers.sum(axis=1, keepdims=True)
     return block
-
-
-def _quantized(run: Run) -> int:
-    return int(run.found.effective.get("output_position", 0))
 
 
 def _hooked(run: Run, outputs: Sequence[Path], count: int) -> Path | None:
@@ -124,7 +122,7 @@ def _hooked(run: Run, outputs: Sequence[Path], count: int) -> Path | None:
         return None
     assert run.pool is not None
     to = run.path / "scores.npy"
-    run.pool.postprocess(outputs, count, to, _position(run, outputs))
+    run.pool.postprocess(outputs, count, to, run.found.output)
     return to
 
 

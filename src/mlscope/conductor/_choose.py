@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlscope._schema import canonical_digest
-from mlscope.assets import fetch
+from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._progress import DownloadProgress
 from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, StackError, UsageError
@@ -139,16 +139,10 @@ def _fetched(
 def _fetch(
     request: Request, asset: Asset, base: Path, observer: Observer, instead: Path | None = None
 ) -> tuple[Path, str]:
-    fetched = fetch(
-        f"file:{instead.absolute()}" if instead else asset.source,
-        sha256=asset.sha256,
-        md5=asset.md5,
-        member=asset.member if instead is None else None,
-        base=base,
-        offline=request.offline,
-        progress=DownloadProgress(observer),
-        warn=observer.warn,
-    )
+    if instead is not None:
+        asset = asset.model_copy(update={"source": f"file:{instead.absolute()}", "member": None})
+    progress = DownloadProgress(observer)
+    fetched = fetch_asset(asset, base, offline=request.offline, progress=progress, warn=observer.warn)
     return fetched.path, fetched.sha256
 
 

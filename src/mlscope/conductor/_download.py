@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlscope.assets import fetch
+from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer, SilentObserver
 from mlscope.conductor._progress import DownloadProgress
-from mlscope.manifests import Asset, list_models, load_model
+from mlscope.manifests import Asset, ModelManifest, list_models, load_dataset, load_model
+from mlscope.recipes import materialise
 
-__all__ = ["download", "download_picture"]
+__all__ = ["download", "download_dataset", "download_picture"]
 
 _LARGEST = 64 << 20
 
@@ -40,6 +41,8 @@ def download(
 ) -> dict[str, list[Path]]:
     """Have all files of models (built-in names or manifests' paths; none: every built-in model) in the cache.
 
+    Of files that a recipe makes, what the recipe takes is fetched; they are made when they are first run.
+
     Returns:
         Model name → its files.
 
@@ -48,23 +51,41 @@ def download(
     """
     hears = observer or SilentObserver()
     models = [load_model(name) for name in names] if names else list_models()
-    found: dict[str, list[Path]] = {}
-    for model in models:
-        entry = model.manifest.weights_for(model.manifest.framework.name)
-        assets: list[Asset | None] = [entry.graph, entry.params] if entry else []
-        assets += [output.labels for output in model.manifest.outputs]
-        found[model.manifest.name] = [
-            fetch(
-                asset.source,
-                sha256=asset.sha256,
-                md5=asset.md5,
-                member=asset.member,
-                base=model.path.parent,
-                offline=offline,
-                progress=DownloadProgress(hears),
-                warn=hears.warn,
-            ).path
-            for asset in assets
-            if asset is not None
-        ]
-    return found
+    return {
+        model.manifest.name: [_fetch(asset, model.path.parent, hears, offline) for asset in _assets(model.manifest)]
+        for model in models
+    }
+
+
+def download_dataset(name: str, observer: Observer | None = None, *, offline: bool = False) -> Path | None:
+    """Have a data set's labels and, where it is an archive, its pictures.
+
+    Returns:
+        The folder of the pictures; None where it is the user's own.
+
+    Raises:
+        MlscopeError: There is no such data set, or a file cannot be had.
+    """
+    hears = observer or SilentObserver()
+    found = load_dataset(name)
+    base, manifest = found.path.parent, found.manifest
+    if manifest.labels is not None:
+        _fetch(manifest.labels, base, hears, offline)
+    if manifest.path is not None:
+        return base / manifest.path
+    return materialise(manifest, base, offline=offline, progress=DownloadProgress(hears), warn=hears.warn)
+
+
+def _assets(manifest: ModelManifest) -> list[Asset]:
+    """Files of the model for its own framework, and its lists of labels."""
+    entry = manifest.weights_for(manifest.framework.name)
+    labels = [output.labels for output in manifest.outputs if output.labels is not None]
+    if entry is None:
+        return labels
+    if entry.graph is None and entry.recipe is not None:
+        return [*entry.recipe.assets().values(), *labels]
+    return [asset for asset in (entry.graph, entry.params) if asset is not None] + labels
+
+
+def _fetch(asset: Asset, base: Path, observer: Observer, offline: bool) -> Path:
+    return fetch_asset(asset, base, offline=offline, progress=DownloadProgress(observer), warn=observer.warn).path

@@ -53,7 +53,7 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     assert load is not None
     run.observer.stage("load the model")
     worker, loaded = run.start_worker(list(inputs) if inputs else [wanted_input(run)])
-    run.found.effective["output_position"] = output_position(run, loaded)
+    run.found.output = output_position(run, loaded)
     files = _random_inputs(run, loaded, load) if run.prepared.dataset is None else _pictures(run, loaded)
     outputs = output_files(run, loaded, load.sample_count) if load.mode == "AccuracyOnly" else []
     (run.path / "loadgen").mkdir()
@@ -89,7 +89,7 @@ def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[
         performance_count=load.performance_count,
         samples=str(run.path / "samples.bin"),
         outputs=[str(path) for path in outputs],
-        output=output_position(run, loaded),
+        output=run.found.output,
         label_offset=run.prepared.output.offset,
         answer="label" if classes else "none",
         warmup=max(run.prepared.plan.execution.warmup, 3),
@@ -268,7 +268,8 @@ def _check_accuracy(run: Run, folder: Path) -> None:
     """The answers in LoadGen's log are the ones that count; ours must agree with them."""
     dataset = run.prepared.dataset
     answers = accuracy_log(folder)
-    if dataset is None or dataset.labels is None or not answers:
+    random = run.prepared.plan.model.random_weights is not None
+    if dataset is None or dataset.labels is None or not answers or random:
         return
     index = np.array(sorted(answers))
     predicted = np.array([answers[i] for i in index.tolist()]).round().astype(np.int64)

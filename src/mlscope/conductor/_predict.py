@@ -90,7 +90,7 @@ def measure(run: Run) -> None:
     run.observer.stage("load the model")
     started = [run.start_worker([wanted_input(run)]) for _ in range(plan.execution.workers)]
     loaded = started[0][1]
-    run.found.effective["output_position"] = output_position(run, loaded)
+    run.found.output = output_position(run, loaded)
     slots = _slots(plan.execution)
     row_bytes = (
         int(np.prod(loaded.inputs[0].shape[1:], dtype=np.int64)) * np.dtype(loaded.inputs[0].element_type).itemsize

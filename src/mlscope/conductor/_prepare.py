@@ -30,6 +30,7 @@ from mlscope.plan import (
     Request,
     load_settings,
     read_conf,
+    recorded_level,
 )
 from mlscope.stacks import Stack, find_gpu
 from mlscope.worker.protocol import TraceLevel
@@ -77,13 +78,9 @@ def trace_level(name: str, observer: Observer) -> TraceLevel:
     Raises:
         UsageError: There is no such level.
     """
-    key = {"ML_LIBRARY_TRACE": "LIBRARY_TRACE"}.get(name.upper(), name.upper())
-    if key not in TraceLevel.__members__:
-        raise UsageError(f"there is no trace level {name!r}", hint=f"levels are {', '.join(TraceLevel.__members__)}")
-    level = TraceLevel[key]
-    if level > TraceLevel.MODEL_TRACE:
-        observer.warn(f"{key} is recorded as MODEL_TRACE: this version does not trace deeper")
-        return TraceLevel.MODEL_TRACE
+    level, warning = recorded_level(name)
+    if warning:
+        observer.warn(warning)
     return level
 
 

@@ -55,6 +55,8 @@ class Found:
     latency: tuple[LatencyResult, ...] = ()
     loadgen: LoadGenResult | None = None
     loadgen_summary: str | None = None
+    output: int = 0
+    """Which of the model's outputs is read."""
     predictions: tuple[Prediction, ...] = ()
     load_ns: int | None = None
     first_inference_ns: int | None = None

@@ -12,6 +12,7 @@ from mlscope.plan._plan import (
 )
 from mlscope.plan._request import LoadRequest, Request
 from mlscope.plan._settings import SETTINGS, Setting, load_settings, settings_reference
+from mlscope.plan._trace import recorded_level
 
 __all__ = [
     "SETTINGS",
@@ -27,5 +28,6 @@ __all__ = [
     "WeightsChoice",
     "load_settings",
     "read_conf",
+    "recorded_level",
     "settings_reference",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlscope._home import cache_dir
 from mlscope._schema import canonical_digest
-from mlscope.assets import Progress, fetch, redact, unpack
+from mlscope.assets import Progress, fetch_asset, redact, unpack
 from mlscope.errors import DataError
 from mlscope.manifests import Archive, DatasetManifest
 from mlscope.recipes._once import build_once
@@ -48,16 +48,7 @@ def materialise(
     archive, say = manifest.archive, warn or (lambda text: None)
     if archive is None:
         return None
-    fetched = fetch(
-        archive.source,
-        sha256=archive.sha256,
-        md5=archive.md5,
-        member=archive.member,
-        base=base,
-        offline=offline,
-        progress=progress,
-        warn=say,
-    )
+    fetched = fetch_asset(archive, base, offline=offline, progress=progress, warn=say)
     listing = manifest.list if archive.labelled else None
     key = canonical_digest({"archive": fetched.sha256, "files": archive.files, "list": listing})
     folder, shown = cache_dir() / "datasets" / key, redact(archive.sources[0])

@@ -28,7 +28,7 @@ from typing import Any
 from mlscope._files import digest
 from mlscope._home import cache_dir
 from mlscope._schema import canonical_digest
-from mlscope.assets import Fetched, Progress, fetch
+from mlscope.assets import Fetched, Progress, fetch_asset
 from mlscope.errors import AssetError, UsageError
 from mlscope.manifests import Asset, InputSpec, Recipe
 from mlscope.recipes._confine import landlock_version
@@ -89,16 +89,7 @@ def make(
     say, tell = warn or _silent, stage or _silent
 
     def have(asset: Asset) -> Fetched:
-        return fetch(
-            asset.source,
-            sha256=asset.sha256,
-            md5=asset.md5,
-            member=asset.member,
-            base=base,
-            offline=offline,
-            progress=progress,
-            warn=say,
-        )
+        return fetch_asset(asset, base, offline=offline, progress=progress, warn=say)
 
     order = _Order(
         recipe=recipe,
