@@ -5,6 +5,7 @@ name it in ``_run.py``; every door shows it at once.
 """
 
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
+from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._output import write_output
@@ -15,10 +16,13 @@ from mlscope.analyses._text import to_text
 
 __all__ = [
     "ANALYSES",
+    "Agreement",
     "Column",
     "Table",
     "accuracy_line",
     "accuracy_result",
+    "agreement",
+    "agreement_lines",
     "comparison",
     "latencies_table",
     "latency_result",

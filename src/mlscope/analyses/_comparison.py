@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlscope.analyses._agreement import Agreement
 from mlscope.analyses._table import Column, Table
 from mlscope.results import Record
 
@@ -19,6 +20,8 @@ _COLUMNS = (
     Column("good", "good"),
     Column("evaluated", "of"),
     Column("top1_accuracy", "top-1", "fraction"),
+    Column("top5_accuracy", "top-5", "fraction"),
+    Column("same_as_first", "same as first"),
     Column("p50_ms", "p50", "ms"),
     Column("throughput_samples_per_s", "throughput", "samples/s"),
     Column("validity", "validity"),
@@ -26,12 +29,18 @@ _COLUMNS = (
 )
 
 
-def comparison(records: Sequence[Record]) -> Table:
-    """One row a record: right answers, median latency, throughput, and with what they were reached."""
-    return Table("comparison", _COLUMNS, [_row(record) for record in records])
+def comparison(records: Sequence[Record], agreement: Agreement | None = None) -> Table:
+    """One row a record: right answers, median latency, throughput, and with what they were reached.
+
+    Args:
+        records: In the order of the rows.
+        agreement: Of the same evaluations; without it the column ``same_as_first`` is empty.
+    """
+    same = agreement.same_as_first if agreement else (None,) * len(records)
+    return Table("comparison", _COLUMNS, [_row(*each) for each in zip(records, same, strict=True)])
 
 
-def _row(record: Record) -> dict[str, object]:
+def _row(record: Record, same: int | None) -> dict[str, object]:
     accuracy = record.accuracy
     latency = record.latency[0] if record.latency else None
     p50 = next((p.value_ns for p in latency.percentiles if p.percentile == 50), None) if latency else None
@@ -45,6 +54,8 @@ def _row(record: Record) -> dict[str, object]:
         "good": accuracy.top1_good if accuracy else None,
         "evaluated": accuracy.evaluated if accuracy else None,
         "top1_accuracy": accuracy.top1 if accuracy else None,
+        "top5_accuracy": accuracy.top5 if accuracy else None,
+        "same_as_first": same,
         "p50_ms": p50 / 1e6 if p50 is not None else None,
         "throughput_samples_per_s": latency.throughput_samples_per_s if latency else None,
         "validity": record.loadgen.validity if record.loadgen else None,

@@ -24,7 +24,7 @@ __all__ = ["Results", "evaluate", "open_store"]
 
 def evaluate(
     model: str | Path = "Digits_CNN",
-    dataset: str | Path = "digits",
+    dataset: str | Path | None = None,
     *,
     dataset_path: str | Path | None = None,
     scenario: str | None = None,
@@ -40,7 +40,7 @@ def evaluate(
 
     Args:
         model: A built-in model's name, a manifest's path, or a model file's (with ``load={"random_inputs": True}``).
-        dataset: A built-in data set's name or a manifest's path.
+        dataset: A built-in data set's name or a manifest's path; None: the one that suits the model.
         dataset_path: Folder of the pictures.
         scenario: ``SingleStream``, ``MultiStream``, ``Server`` or ``Offline``.
         mode: ``AccuracyOnly``, ``PerformanceOnly``, ``SubmissionRun`` or ``FindPeakPerformance``.
@@ -56,7 +56,11 @@ def evaluate(
         >>> run = mlscope.evaluate(scenario="SingleStream", load={"min_duration_s": 2})
         >>> run.record.latency[0].mean_ns, run.latencies_ns().max()
     """
-    fields: dict[str, Any] = {"model_name": str(model), "dataset_name": str(dataset), "dataset_path": dataset_path}
+    fields: dict[str, Any] = {
+        "model_name": str(model),
+        "dataset_name": None if dataset is None else str(dataset),
+        "dataset_path": dataset_path,
+    }
     if request.get("repetitions", 1) != 1 or request.get("record") is False:
         raise UsageError("evaluate() runs once and keeps its record", hint="call it in a loop for repetitions")
     if scenario is None and (load or mode != "PerformanceOnly"):

@@ -89,7 +89,14 @@ class ModelFlags(FlagGroup):
 class DataFlags(FlagGroup):
     """Which data."""
 
-    dataset_name: Annotated[str, flag("A built-in data set's name or a manifest's path.", metavar="NAME")] = "digits"
+    dataset_name: Annotated[
+        str | None,
+        flag(
+            "A built-in data set's name or a manifest's path. Default: the model's own, or a built-in one with as many "
+            "classes.",
+            metavar="NAME",
+        ),
+    ] = None
     dataset_path: Annotated[Path | None, flag("Folder with the data set's list and pictures.", metavar="DIR")] = None
     dataset_category: Annotated[
         Literal["vision"],

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlscope.cli._records import accuracy_lines, headline, latency_lines, timing_lines, verdict_lines
+from mlscope.cli._records import accuracy_lines, headline, latency_lines, setting_lines, timing_lines, verdict_lines
 from mlscope.cli._terminal import clean, uses_color, width
+from mlscope.errors import StoreError
 
 if TYPE_CHECKING:
+    from mlscope.analyses import Agreement
     from mlscope.conductor import Outcome, Prediction
     from mlscope.errors import MlscopeError
     from mlscope.plan import Request
@@ -21,7 +25,26 @@ __all__ = ["to_comparison", "to_comparison_of", "to_json", "to_text"]
 
 def to_json(outcomes: Sequence[Outcome]) -> str:
     """One document: ``{"evaluations": [{"record": …, "folder": …, …}]}``."""
-    return json.dumps({"evaluations": [_plain(each) for each in outcomes]}, indent=2, ensure_ascii=False)
+    document: dict[str, Any] = {"evaluations": [_plain(each) for each in outcomes]}
+    if (found := _agreement([each.folder for each in outcomes])) is not None:
+        document["agreement"] = dataclasses.asdict(found)
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _agreement(folders: Sequence[Path | None]) -> Agreement | None:
+    """What the predictions in run folders agree on."""
+    from mlscope import analyses
+    from mlscope.results import Evaluation
+
+    if len(folders) < 2:
+        return None
+    predictions: list[Mapping[str, Any] | None] = []
+    for folder in folders:
+        try:
+            predictions.append(Evaluation.from_folder(folder).predictions() if folder is not None else None)
+        except StoreError:  # a run that failed early, or a LoadGen test of speed
+            predictions.append(None)
+    return analyses.agreement(predictions)
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
@@ -52,16 +75,19 @@ def _error(error: MlscopeError | None) -> dict[str, Any] | None:
 
 
 def to_comparison(outcomes: Sequence[Outcome]) -> str:
-    """One table of all evaluations."""
-    return to_comparison_of([outcome.record for outcome in outcomes])
+    """One table of all evaluations, and on how many samples they agree."""
+    return to_comparison_of([outcome.record for outcome in outcomes], [outcome.folder for outcome in outcomes])
 
 
-def to_comparison_of(records: Sequence[Record]) -> str:
-    """The same table of any records."""
+def to_comparison_of(records: Sequence[Record], folders: Sequence[Path | None]) -> str:
+    """The same of any records with their run folders."""
     from mlscope import analyses
 
-    table = analyses.comparison(records)
-    return analyses.to_text(table, True, width(sys.stdout), uses_color(sys.stdout))
+    found = _agreement(folders)
+    table = analyses.comparison(records, found)
+    text = analyses.to_text(table, True, width(sys.stdout), uses_color(sys.stdout))
+    lines = analyses.agreement_lines(found) if found else []
+    return "\n".join([text, *map(clean, lines)]) if lines else text
 
 
 def to_text(outcomes: Sequence[Outcome], request: Request) -> str:
@@ -76,7 +102,9 @@ def _lines(outcome: Outcome, request: Request) -> list[str]:
         lines += [*_prediction_lines(prediction), ""]
     if record.command == "benchmark":
         lines += _load_lines(outcome)
-    lines += [*latency_lines(record), *timing_lines(record), *verdict_lines(record), *accuracy_lines(record), ""]
+    for part in (latency_lines, timing_lines, setting_lines, verdict_lines, accuracy_lines):
+        lines += part(record)
+    lines.append("")
     if record.status != "complete":
         verb = "failed" if record.status == "failed" else f"was {record.status}"
         lines.append(f"The run {verb}{'; what was measured until then is above' if record.latency else ''}.")

@@ -9,7 +9,7 @@ from mlscope.cli._terminal import clean
 if TYPE_CHECKING:
     from mlscope.results import LatencyResult, Record
 
-__all__ = ["accuracy_lines", "headline", "latency_lines", "timing_lines", "verdict_lines"]
+__all__ = ["accuracy_lines", "headline", "latency_lines", "setting_lines", "timing_lines", "verdict_lines"]
 
 _SHOWN = (50, 90, 99)
 
@@ -60,6 +60,13 @@ def timing_lines(record: Record) -> list[str]:
     if timings.peak_memory_bytes is not None:
         parts.append(f"peak memory {timings.peak_memory_bytes / 2**20:.0f} MiB")
     return [f"Model  {', '.join(parts)}"] if parts else []
+
+
+def setting_lines(record: Record) -> list[str]:
+    """What the framework says of how it computed."""
+    known = {"precision": "{}", "threads": "{} threads", "streams": "{} streams", "device": "on the {}"}
+    parts = [text.format(record.effective[name]) for name, text in known.items() if record.effective.get(name)]
+    return [clean(f"Computed in {', '.join(parts)}")] if record.effective.get("precision") else []
 
 
 def accuracy_lines(record: Record) -> list[str]:

@@ -38,7 +38,7 @@ def rerun(
         answer = {"original": done.original.id, "identical": done.identical, "difference": done.difference}
         emit(json.dumps({**answer, **json.loads(_outcomes.to_json([done.outcome]))}, indent=2, ensure_ascii=False))
     else:
-        table = _outcomes.to_comparison_of([done.original, done.outcome.record])
+        table = _outcomes.to_comparison_of([done.original, done.outcome.record], [None, None])
         emit(f"{table}\n{_verdict(done.identical, done.difference)}")
     if done.outcome.error is not None:
         note(f"error: {done.outcome.error}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from mlscope._origin import Origin
 from mlscope.cli import _values
 from mlscope.cli._databases import check_local, opened
 from mlscope.cli._flags import DatabaseFlags, FormatFlags, Globals
-from mlscope.cli._records import accuracy_lines, headline, latency_lines, timing_lines, verdict_lines
+from mlscope.cli._records import accuracy_lines, headline, latency_lines, setting_lines, timing_lines, verdict_lines
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
 from mlscope.errors import Interrupted, StoreError, UsageError
 
@@ -129,6 +130,7 @@ def show(
 def _facts(record: Record) -> list[str]:
     system = record.system
     failure = record.failure
+    mlscope = Origin(record.mlscope_version, record.mlscope_commit, record.mlscope_dirty)
     facts = {
         "Run": record.id,
         "Measured": headline(record),
@@ -140,7 +142,7 @@ def _facts(record: Record) -> list[str]:
         "Tags": ", ".join(record.tags),
         "Plan": record.plan_id,
         "Machine": f"{system.hostname}, {system.cpu_name}, {system.cpu_count} CPUs, {system.machine_architecture}",
-        "System": f"{system.operating_system}, Python {system.python}, mlscope {record.mlscope_version}",
+        "System": f"{system.operating_system}, Python {system.python}, mlscope {mlscope}",
     }
     lines = [f"{name:<12}{clean(value)}" for name, value in facts.items() if value]
     return lines + [f"{'Warning':<12}{clean(each)}" for each in record.warnings]
@@ -150,6 +152,7 @@ def _findings(record: Record) -> list[str]:
     return [
         *latency_lines(record),
         *timing_lines(record),
+        *setting_lines(record),
         *verdict_lines(record),
         *accuracy_lines(record),
     ]

@@ -20,7 +20,8 @@ class StackFlags(FlagGroup):
         tuple[str, ...],
         flag(
             "Framework, and version if wanted, instead of the manifest's (onnxruntime==1.20.1, openvino); in its "
-            "own environment. May be repeated: each is measured, and one table compares them.",
+            "own environment. Options for it alone stand in brackets: openvino[precision=auto]. May be repeated: each "
+            "is measured, and one table compares them.",
             "--framework",
             metavar="NAME[==VERSION]",
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
+from mlscope._origin import origin
 from mlscope.cli._flags import Globals
 from mlscope.cli._terminal import emit
 
@@ -19,8 +20,8 @@ def version(*, flags: Globals = _GLOBALS) -> None:
 
 
 def version_line() -> str:
-    """``mlscope 0.1.0, Python 3.11.7, LoadGen 6.0.17``."""
-    return f"mlscope {_of('mlscope')}, Python {platform.python_version()}, LoadGen {_of('mlcommons-loadgen')}"
+    """``mlscope 0.1.0 (f5f46485be82), Python 3.11.7, LoadGen 6.0.17``."""
+    return f"mlscope {origin()}, Python {platform.python_version()}, LoadGen {_of('mlcommons-loadgen')}"
 
 
 def _of(distribution: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlscope._schema import canonical_digest
 from mlscope.assets import fetch_asset
@@ -15,11 +17,13 @@ from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, Sta
 from mlscope.loader import Dataset, open_dataset
 from mlscope.manifests import (
     Asset,
+    DatasetManifest,
     Found,
     FrameworkManifest,
     ModelManifest,
     Recipe,
     Weights,
+    list_datasets,
     load_dataset,
     load_framework,
 )
@@ -27,7 +31,15 @@ from mlscope.plan import Request, WeightsChoice
 from mlscope.recipes import make, materialise
 from mlscope.stacks import Stack, find_stack, named_framework
 
-__all__ = ["Chosen", "choose_dataset", "choose_framework", "choose_labels", "choose_stack", "choose_weights"]
+__all__ = [
+    "Chosen",
+    "choose_dataset",
+    "choose_framework",
+    "choose_labels",
+    "choose_stack",
+    "choose_weights",
+    "split_options",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +48,30 @@ class Chosen:
 
     framework: FrameworkManifest
     constraint: str
+
+
+def split_options(request: Request) -> Request:
+    """A framework that brings options of its own, ``openvino[precision=auto]``, apart from them.
+
+    Raises:
+        UsageError: What stands in the brackets is no option.
+    """
+    name, bracket, rest = (request.framework or "").partition("[")
+    inner, end, version = rest.partition("]")
+    if not bracket:
+        return request
+    own: dict[str, Any] = {}
+    for text in inner.split(","):
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and end):
+            raise UsageError(
+                f"'{request.framework}' is no framework with options", hint="write it like openvino[precision=auto]"
+            )
+        try:
+            own[key] = json.loads(value, parse_constant=str)
+        except ValueError:
+            own[key] = value
+    return request.model_copy(update={"framework": f"{name}{version}", "options": {**request.options, **own}})
 
 
 def choose_framework(request: Request, manifest: ModelManifest) -> Chosen:
@@ -161,15 +197,15 @@ def choose_labels(request: Request, found: Found[ModelManifest], observer: Obser
     return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
-def choose_dataset(request: Request, observer: Observer) -> Dataset:
-    """The samples: a data set's, or the pictures that are named.
+def choose_dataset(request: Request, manifest: ModelManifest, observer: Observer) -> Dataset:
+    """The samples: a data set's (where none is named, one that suits the model), or the pictures that are named.
 
     Raises:
         MlscopeError: There is no such data set, or its files are not as they should be.
     """
     if request.command == "predict urls":
         return _urls(request)
-    found = load_dataset(request.dataset_name)
+    found = load_dataset(request.dataset_name) if request.dataset_name else _suitable_dataset(request, manifest)
     for warning in found.warnings:
         observer.note(warning)
     path = request.dataset_path
@@ -182,6 +218,27 @@ def choose_dataset(request: Request, observer: Observer) -> Dataset:
             warn=observer.warn,
         )
     return open_dataset(found.manifest, found.path.parent, path)
+
+
+def _suitable_dataset(request: Request, model: ModelManifest) -> Found[DatasetManifest]:
+    """The one that the model's reference accuracy is of, where its pictures are to be had; else one of as many classes.
+
+    Raises:
+        DataError: There is none.
+    """
+    known = {found.manifest.name: found for found in list_datasets()}
+    own = known.get(model.reference_accuracy.dataset) if model.reference_accuracy else None
+    output = model.outputs[0]
+    classes = None if output.classes is None else output.classes - output.offset
+    for found in [*([own] if own else []), *known.values()]:
+        manifest = found.manifest
+        there = request.dataset_path is not None or manifest.path is not None or manifest.archive is not None
+        if there and (found is own or classes in (None, manifest.classes)):
+            return found
+    raise DataError(
+        f"no built-in data set has the {classes} classes of {model.name}",
+        hint="name one: --dataset-name NAME_OR_MANIFEST --dataset-path DIR",
+    )
 
 
 def _urls(request: Request) -> Dataset:

@@ -8,13 +8,14 @@ import shutil
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 
 from mlscope._files import write_atomic
 from mlscope._home import runs_dir
+from mlscope._origin import origin
 from mlscope.conductor import _loadtest, _predict
 from mlscope.conductor._bare import is_bare, prepare_bare
+from mlscope.conductor._choose import split_options
 from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
@@ -59,6 +60,7 @@ def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome
     """
     hears = observer or SilentObserver()
     recover(hears)
+    request = split_options(request)
     if request.publish and request.database_address is None:
         raise UsageError("--publish needs a database", hint="give --database-address sqlite:///FILE or postgresql://…")
     if request.publish:
@@ -209,7 +211,9 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
         mode=plan.load.mode if plan.load else None,
         system=run.system,
         lock_sha256=run.prepared.stack.lock_sha256,
-        mlscope_version=metadata.version("mlscope"),
+        mlscope_version=origin().version,
+        mlscope_commit=origin().commit,
+        mlscope_dirty=origin().dirty,
         accuracy=found.accuracy,
         latency=found.latency,
         loadgen=found.loadgen,

@@ -103,9 +103,9 @@ def prepare(request: Request, observer: Observer, stack: Stack | None = None) ->
     _check_limits(request, manifest)
     stack = stack or choose_stack(request, chosen, observer)
     weights, files = choose_weights(request, found, framework, stack, observer)
-    dataset = None if request.load and request.load.random_inputs else choose_dataset(request, observer)
+    dataset = None if request.load and request.load.random_inputs else choose_dataset(request, manifest, observer)
     if dataset is not None:
-        _check_classes(manifest, dataset)
+        _check_classes(manifest, dataset, observer)
     plan = Plan(
         command=request.command,
         model=ModelChoice(
@@ -200,8 +200,8 @@ def _check_limits(request: Request, manifest: ModelManifest) -> None:
         raise ModelError(f"{manifest.name} leaves its input's shape open", hint="write `shape` into the manifest")
 
 
-def _check_classes(manifest: ModelManifest, dataset: Dataset) -> None:
-    """A model that cannot name a label of the data set was given the wrong data."""
+def _check_classes(manifest: ModelManifest, dataset: Dataset, observer: Observer) -> None:
+    """A model that cannot name a label of the data set was given the wrong data; one that knows more, probably."""
     output = manifest.outputs[0]
     if output.classes is None or not dataset.labels:
         return
@@ -210,6 +210,10 @@ def _check_classes(manifest: ModelManifest, dataset: Dataset) -> None:
         raise DataError(
             f"{dataset.name} has labels up to {max(dataset.labels)}, {manifest.name} knows {known} classes",
             hint="choose the data set that the model was made for with --dataset-name",
+        )
+    if dataset.classes is not None and dataset.classes != known:
+        observer.warn(
+            f"{dataset.name} has {dataset.classes} classes, {manifest.name} knows {known}: do they mean the same?"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlscope._origin import Origin, origin
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._evaluate import evaluate_prepared
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
@@ -58,6 +59,9 @@ def rerun(run_id: str, observer: Observer | None = None, *, offline: bool = Fals
         prepared, inputs = prepare_bare(request, hears, stack)
     else:
         prepared = prepare(request, hears, stack)
+    then = Origin(original.mlscope_version, original.mlscope_commit, original.mlscope_dirty)
+    if then != origin():
+        hears.warn(f"mlscope is not as it was: {then} then, {origin()} now")
     for name in _changed(plan, prepared.plan):
         hears.warn(f"the plan is not the recorded one: {name} has changed")
     outcome = evaluate_prepared(prepared, inputs, hears)[0]

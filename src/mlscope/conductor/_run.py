@@ -248,8 +248,8 @@ def _repeatable(request: Request) -> str:
         name: path.absolute() for name in ("weights", "dataset_path") if (path := getattr(request, name)) is not None
     }
     for name in ("model_name", "dataset_name"):
-        if Path(getattr(request, name)).is_file():
-            changes[name] = str(Path(getattr(request, name)).absolute())
+        if (text := getattr(request, name)) is not None and Path(text).is_file():
+            changes[name] = str(Path(text).absolute())
     hidden = {"secret", "database_address", "database_name", "publish", "publish_predictions", "offline"}
     return request.model_copy(update=changes).model_dump_json(indent=2, exclude=hidden)
 

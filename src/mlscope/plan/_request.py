@@ -56,7 +56,8 @@ class Request(Frozen):
     model_version: str | None = None
     weights: Path | None = None
     """Local file to be used for the model's graph; its sha256 must still match the manifest."""
-    dataset_name: str = "digits"
+    dataset_name: str | None = None
+    """A built-in data set's name or a manifest's path; None: the one that suits the model."""
     dataset_path: Path | None = None
     urls: tuple[str, ...] = ()
     """``predict urls``: files, globs and http(s) addresses."""

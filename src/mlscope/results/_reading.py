@@ -16,10 +16,12 @@ __all__ = ["RECORD_FILE", "UPGRADES", "parse_record", "read_record", "upgrade"]
 
 RECORD_FILE = "evaluation.json"
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda record: {**record, "mlscope_commit": None, "mlscope_dirty": None},
+}
 """Schema version → function that turns a record of that version into one of the next.
 
-Version 1 is the first, so there is nothing to upgrade yet. Who raises ``SCHEMA_VERSION`` adds the step here
+Who raises ``SCHEMA_VERSION`` adds the step here
 and a golden record of the old version to the tests.
 """
 

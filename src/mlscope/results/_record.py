@@ -3,6 +3,7 @@
 Schema history:
 
 * 1 - first version.
+* 2 - ``mlscope_commit`` and ``mlscope_dirty``.
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
@@ -27,7 +28,7 @@ __all__ = [
     "Timings",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Kind = Literal["own", "rehearsal", "ck", "official"]
 Status = Literal["complete", "interrupted", "failed"]
@@ -183,6 +184,10 @@ class Record(Frozen):
     lock_sha256: str
     """Digest of the lock (``lock.json``): every package of the stack."""
     mlscope_version: str
+    mlscope_commit: str | None = None
+    """Of mlscope's repository, as hexadecimal digits; None where it was installed from elsewhere."""
+    mlscope_dirty: bool | None = None
+    """Whether its code was not that of the commit; None without a commit."""
     accuracy: AccuracyResult | None = None
     latency: tuple[LatencyResult, ...] = ()
     """Most telling first: per query, then per sample."""

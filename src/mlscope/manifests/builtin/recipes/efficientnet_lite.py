@@ -17,9 +17,17 @@ from efficientnet_lite_pytorch import EfficientNet
 OPSET = 18  # ONNX Runtime 1.14 and newer read it
 
 
+class Network(EfficientNet):
+    """The network; its input has the name that the manifest gives it, in every form."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits ``[n, 1000]``."""
+        return super().forward(images)
+
+
 def load(variant: str, weights: str) -> torch.nn.Module:
     """The network with its weights, ready for inference."""
-    model = EfficientNet.from_name(variant)
+    model = Network.from_name(variant)
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), strict=True)
     return model.eval()
 
