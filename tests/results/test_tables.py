@@ -25,7 +25,7 @@ def test_samples_keep_every_field_and_nothing_that_was_not_written(tmp_path: Pat
     out = tmp_path / "samples.parquet"
     assert results.seal_samples(raw, {}, out) == 6
     table = results.read_samples(out)
-    assert table.column_names == [*SAMPLE_FIELDS[:-1], "warmup", "failed"]
+    assert table.column_names == [*SAMPLE_FIELDS[:-1], "warmup", "failed", "stream"]
     assert table["sample_index"].to_pylist() == [0, 0, 1, 2, 3, 4]
     assert table["query"].to_pylist() == [0, 1, 1, 2, 3, 3]
     assert table["scheduled_ns"].to_pylist() == [None, None, None, 1_900, 2_900, 2_900]
@@ -70,7 +70,7 @@ def test_no_samples_at_all_make_an_empty_table_with_all_columns(tmp_path: Path) 
     assert results.seal_samples(raw, {"wait_ns": np.array([], dtype=np.int64)}, tmp_path / "out") == 0
     table = results.read_samples(tmp_path / "out")
     assert table.num_rows == 0
-    assert table.column_names == [*SAMPLE_FIELDS[:-1], "warmup", "failed", "wait_ns"]
+    assert table.column_names == [*SAMPLE_FIELDS[:-1], "warmup", "failed", "stream", "wait_ns"]
 
 
 NUMBER = st.integers(min_value=-(2**63), max_value=2**63 - 1)
@@ -78,15 +78,18 @@ NUMBER = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 
 @given(
     rows=st.lists(
-        st.tuples(*[NUMBER] * 7, st.sampled_from([0, FLAG_VALID, FLAG_VALID | FLAG_WARMUP, FLAG_VALID | FLAG_FAILED]))
+        st.tuples(
+            *[NUMBER] * 7, st.sampled_from([0, FLAG_VALID, FLAG_VALID | FLAG_WARMUP, FLAG_VALID | FLAG_FAILED | 3 << 8])
+        )
     )
 )
 def test_any_samples_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     folder = tmp_path_factory.mktemp("rows")
     results.seal_samples(write_raw(folder / "raw", tuple(rows)), {}, folder / "out")
+    marks = (FLAG_WARMUP, FLAG_FAILED)
     back = [tuple(row.values()) for row in results.read_samples(folder / "out").to_pylist()]
     assert back == [
-        (*row[:3], None if row[3] == -1 else row[3], *row[4:7], bool(row[7] & FLAG_WARMUP), bool(row[7] & FLAG_FAILED))
+        (*row[:3], None if row[3] == -1 else row[3], *row[4:7], *(bool(row[7] & flag) for flag in marks), row[7] >> 8)
         for row in rows
         if row[7] & FLAG_VALID
     ]

@@ -66,15 +66,6 @@ def test_a_full_disk_is_an_error_and_keeps_what_there_is(tmp_path: Path, monkeyp
     assert len(rows(tmp_path / "samples.bin")) == file.rows == file.capacity
 
 
-def test_query_numbers_can_be_given_afterwards(tmp_path: Path) -> None:
-    file = SampleFile(str(tmp_path / "samples.bin"))
-    for number in range(5):
-        file.append(number, 7, 0, 0, 0, 0, 0, 1)
-    file.number_queries(2, 100)
-    file.close()
-    assert rows(tmp_path / "samples.bin")[:, 1].tolist() == [7, 7, 100, 101, 102]
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "int64", "bool"])
 def test_outputs_go_to_their_rows(tmp_path: Path, dtype: str) -> None:
     path = tmp_path / "outputs.npy"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlscope._files import explain_os_errors
 from mlscope.errors import StoreError
-from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS, SAMPLE_ROW
+from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS, SAMPLE_ROW, STREAM_SHIFT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def seal_samples(raw: Path, extra: Mapping[str, NDArray[Any]], out: Path) -> int
         extra: Further columns by name, one value for each row of the raw file, written or not; rows beyond a
             shorter array's end hold null.
         out: The file to write: columns sample_index, query, batch, scheduled_ns (null where there is no
-            schedule), issued_ns, start_ns, end_ns, warmup, failed, then `extra`.
+            schedule), issued_ns, start_ns, end_ns, warmup, failed, stream (from 0), then `extra`.
 
     Returns:
         The number of rows written.
@@ -88,7 +88,7 @@ def seal_samples(raw: Path, extra: Mapping[str, NDArray[Any]], out: Path) -> int
 
 
 def _check_extra(extra: Mapping[str, NDArray[Any]]) -> None:
-    taken = {*SAMPLE_FIELDS, "warmup", "failed"}
+    taken = {*SAMPLE_FIELDS, "warmup", "failed", "stream"}
     for name, values in extra.items():
         if name in taken or values.ndim != 1 or values.dtype.kind not in "biufU":
             raise ValueError(f"extra column {name!r}: a sample column's name, or no plain one-dimensional array")
@@ -120,6 +120,7 @@ def _sample_table(chunk: NDArray[np.int64], position: int, extra: Mapping[str, N
         columns[name] = pa.array(values, mask=values == -1 if name == "scheduled_ns" else None)
     columns["warmup"] = pa.array((flags[valid] & FLAG_WARMUP) != 0)
     columns["failed"] = pa.array((flags[valid] & FLAG_FAILED) != 0)
+    columns["stream"] = pa.array((flags[valid] >> STREAM_SHIFT).astype(np.int32))
     for name, values in extra.items():
         rows = position + valid
         known = rows < len(values)

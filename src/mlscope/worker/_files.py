@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import struct
+import threading
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class SampleFile:
         self.capacity = 0
         self.rows = 0
         self._map: mmap.mmap | None = None
+        self.lock = threading.Lock()
+        """Held by whoever appends, where several threads do."""
         self.grow(_FIRST_ROWS)
 
     def grow(self, rows: int) -> None:
@@ -51,11 +53,6 @@ class SampleFile:
             self.grow(min(self.capacity, _GROW_ROWS))
         SAMPLE_ROW.pack_into(self._map, self.rows * SAMPLE_ROW.size, *row)  # type: ignore[arg-type]
         self.rows += 1
-
-    def number_queries(self, first: int, query: int) -> None:
-        """Give the rows from `first` on query numbers of their own, counted from `query`."""
-        for row in range(first, self.rows):
-            struct.pack_into("<q", self._map, row * SAMPLE_ROW.size + 8, query + row - first)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Cut the file to the rows that were written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import pkgutil
 import time
 import traceback
@@ -13,10 +14,10 @@ import numpy as np
 
 from mlscope.worker import predictors
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description, Predictor
+from mlscope.worker.predictors import Description, ManyStreams, Predict, Predictor
 from mlscope.worker.protocol import Load, Loaded, Tensor
 
-__all__ = ["Model"]
+__all__ = ["Model", "Predict"]
 
 
 class Model:
@@ -27,6 +28,8 @@ class Model:
         self.inputs: list[Tensor] = []
         self.batch_size = 1
         self.fixed_batch: int | None = None
+        self.streams = 1
+        self._cores: list[list[int]] = []
 
     @property
     def predictor(self) -> Predictor:
@@ -46,6 +49,10 @@ class Model:
             Problem: The framework cannot be imported, the model cannot be loaded, or it refuses its input.
         """
         predictor = _create(command.predictor)
+        if command.streams > 1 and not isinstance(predictor, ManyStreams):
+            message = f"{command.predictor} runs one stream in a process, not {command.streams}; use --streams 1"
+            raise Problem("option", message)
+        self.streams, self._cores = command.streams, _share_cores(command) if command.pin else []
         begin = time.perf_counter_ns()
         description = predictor.load(command)
         load_ns = time.perf_counter_ns() - begin
@@ -72,6 +79,30 @@ class Model:
             for declared, values in zip(description.outputs, outputs)
         ]
         return _answer(description, load_ns, first_ns, made)
+
+    def pin(self, number: int) -> list[int]:
+        """Keep the calling thread to the cores of its stream, if that was asked for; returns where it may run.
+
+        Raises:
+            Problem: The system refuses.
+        """
+        if not hasattr(os, "sched_getaffinity"):
+            return []
+        if self._cores:
+            try:
+                os.sched_setaffinity(0, self._cores[number])
+            except OSError as error:
+                raise Problem("option", f"--pin: stream {number} cannot be pinned: {error.strerror}") from error
+        return sorted(os.sched_getaffinity(0))
+
+    def stream(self, number: int) -> Predict:
+        """What runs the batches of a stream, for the calling thread.
+
+        Raises:
+            Problem: The framework cannot make one more.
+        """
+        predictor = self.predictor
+        return predictor.stream(number) if isinstance(predictor, ManyStreams) else predictor.predict
 
     def _first(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         try:
@@ -100,6 +131,21 @@ def _answer(description: Description, load_ns: int, first_ns: int, outputs: list
         effective=description.effective,
         warnings=description.warnings,
     )
+
+
+def _share_cores(command: Load) -> list[list[int]]:
+    """The cores of each stream, one for each of its threads.
+
+    Raises:
+        Problem: There are fewer cores than threads, or this system cannot pin threads.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        raise Problem("option", "--pin: this system cannot keep threads to cores")
+    cores, threads = sorted(os.sched_getaffinity(0)), command.threads
+    if command.streams * threads > len(cores):
+        wanted = f"{command.streams} x {threads} threads want as many cores, this process may use {len(cores)}"
+        raise Problem("option", f"--pin: {wanted}")
+    return [cores[number * threads : (number + 1) * threads] for number in range(command.streams)]
 
 
 def _create(name: str) -> Predictor:

@@ -21,6 +21,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "SAMPLE_FIELDS",
     "SAMPLE_ROW",
+    "STREAM_SHIFT",
     "Batch",
     "Done",
     "Failed",
@@ -52,6 +53,7 @@ SAMPLE_ROW = struct.Struct("<8q")
 FLAG_VALID = 1  # the row was written
 FLAG_WARMUP = 2  # warm-up: kept as data, never mixed in
 FLAG_FAILED = 4  # the model raised; there is no answer
+STREAM_SHIFT = 8  # the flags from this bit on are the number of the stream that ran the batch
 
 
 class TraceLevel(enum.IntEnum):
@@ -91,7 +93,8 @@ class Load:
     """Core → worker: load this model once; everything here is fixed until the process ends.
 
     ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
-    without the batch dimension; ``options`` are the predictor's own. With ``inspect`` the model is not run:
+    without the batch dimension; ``options`` are the predictor's own. ``streams`` batches will run at once, each with
+    ``threads`` threads; with ``pin`` each stream has cores of its own. With ``inspect`` the model is not run:
     the answer holds the shapes that the file declares, -1 for dynamic dimensions.
     """
 
@@ -104,6 +107,8 @@ class Load:
     trace_level: int = 0
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     inspect: bool = False
+    streams: int = 1
+    pin: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +174,8 @@ class LoadTest:
     ``settings`` are TestSettings attributes, set after the conf files were read. ``inputs[k]`` is the file of
     all samples of input k (C order, mapped). ``answer`` is ``label`` (argmax of output ``output`` minus
     ``label_offset``, one float32) or ``none``. ``outputs`` are written in accuracy mode, as in :class:`Stream`.
+    Server and Offline are served by the model's streams: a batch waits ``max_delay_ns`` for others, and
+    ``queue_capacity`` samples may wait (None: some seconds' arrivals).
     """
 
     scenario: str
@@ -189,11 +196,17 @@ class LoadTest:
     user_conf: str | None = None
     audit_conf: str | None = None
     trace: bool = False
+    max_delay_ns: int = 0
+    queue_capacity: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class TestDone:
-    """Worker → core: the test is over. ``effective`` are the TestSettings as they were used."""
+    """Worker → core: the test is over.
+
+    ``effective`` are the TestSettings as they were used; ``serving`` tells of streams, cores and the queue where there
+    were any.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -203,6 +216,7 @@ class TestDone:
     effective: dict[str, Any]
     loadgen_version: str
     error: str | None = None
+    serving: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mlscope.worker._model import Model
 from mlscope.worker._problem import Problem
 from mlscope.worker.protocol import LoadTest
 
@@ -32,7 +33,7 @@ _SAMPLE_NS = 400  # the same for each of its samples
 _HANDOVER_NS = 20_000  # from LoadGen's issuing thread to the serving thread
 
 
-def build(loadgen: Any, command: LoadTest, times_ns: list[int], batch_size: int) -> Any:
+def build(loadgen: Any, command: LoadTest, times_ns: list[int], model: Model) -> Any:
     """TestSettings: LoadGen's defaults, then the conf files, then attributes; hints that are missing are measured.
 
     A user.conf stands on LoadGen's embedded mlperf.conf, or on the one that is given; without a user.conf and a
@@ -42,7 +43,7 @@ def build(loadgen: Any, command: LoadTest, times_ns: list[int], batch_size: int)
         loadgen: The module ``mlperf_loadgen``.
         command: The test.
         times_ns: Times of full batches in the warm-up.
-        batch_size: Rows of one call.
+        model: The model, for the rows of one call and the calls that run at once.
 
     Raises:
         Problem: A conf file that LoadGen refuses, or a setting that is no field of TestSettings.
@@ -58,7 +59,7 @@ def build(loadgen: Any, command: LoadTest, times_ns: list[int], batch_size: int)
     wanted.scenario = getattr(loadgen.TestScenario, command.scenario)
     wanted.mode = getattr(loadgen.TestMode, command.mode)
     if not command.user_conf:
-        _hint(wanted, command, times_ns or [1], batch_size)
+        _hint(wanted, command, times_ns or [1], model)
     for name, value in command.settings.items():
         if not hasattr(wanted, name):
             raise Problem("option", f"{name!r} is no field of LoadGen's TestSettings")
@@ -96,7 +97,7 @@ def _seed(name: str, text: str) -> int:
     return value
 
 
-def _hint(wanted: Any, command: LoadTest, times_ns: list[int], batch_size: int) -> None:
+def _hint(wanted: Any, command: LoadTest, times_ns: list[int], model: Model) -> None:
     """Expected latency or rate, from the warm-up, where nobody named one.
 
     LoadGen makes its queries beforehand from these: too slow a guess ends a test early, too fast a one only
@@ -106,13 +107,14 @@ def _hint(wanted: Any, command: LoadTest, times_ns: list[int], batch_size: int) 
     samples = 1
     if command.scenario == "MultiStream":
         samples = int(command.settings.get("multi_stream_samples_per_query", wanted.multi_stream_samples_per_query))
-    calls = -(-samples // batch_size)
+    calls = -(-samples // model.batch_size)
     expected = max(int(0.9 * (min(times_ns) * calls + _QUERY_NS + _SAMPLE_NS * samples)), _QUERY_NS)
     wanted.single_stream_expected_latency_ns = expected
     wanted.multi_stream_expected_latency_ns = expected
     mean = sum(times_ns) / len(times_ns)
-    wanted.offline_expected_qps = _round(1.5e9 * batch_size / (mean + _SAMPLE_NS * batch_size))
-    wanted.server_target_qps = _round(1e9 / (mean + _HANDOVER_NS) / 2)
+    rows, streams = model.batch_size, model.streams
+    wanted.offline_expected_qps = _round(1.5e9 * streams * rows / (mean + _SAMPLE_NS * rows))
+    wanted.server_target_qps = _round(1e9 * streams / (mean + _HANDOVER_NS) / 2)
 
 
 def _round(rate: float) -> float:

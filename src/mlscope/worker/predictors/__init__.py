@@ -7,13 +7,16 @@ manifest that names it. Nothing else changes.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol, runtime_checkable
 
 import numpy as np
 
 from mlscope.worker.protocol import Load, Tensor
 
-__all__ = ["Description", "Predictor"]
+__all__ = ["Description", "ManyStreams", "Predict", "Predictor"]
+
+Predict = Callable[["dict[str, np.ndarray[Any, Any]]"], "list[np.ndarray[Any, Any]]"]
+"""Runs one batch; see :meth:`Predictor.predict`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,3 +54,20 @@ class Predictor(Protocol):
 
     def close(self) -> None:
         """Release the model."""
+
+
+@runtime_checkable
+class ManyStreams(Protocol):
+    """What a predictor has besides when it can run several batches at once; one that has not runs one stream."""
+
+    def stream(self, number: int) -> Predict:
+        """What runs the batches of one stream; called by its thread, which is pinned to its cores where that is wanted.
+
+        What the streams return does not change under each other's calls. Each has ``command.threads`` threads.
+
+        Args:
+            number: Of the stream, from 0 to ``command.streams`` - 1; they are asked for one after the other.
+
+        Raises:
+            Problem: There is no room for one more, or it cannot have its threads.
+        """

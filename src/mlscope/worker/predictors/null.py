@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._options import take, whole
 from mlscope.worker.protocol import Load, Tensor
 
@@ -32,6 +32,9 @@ class _Null:
         for first in feeds.values():
             return self._whole if len(first) == len(self._answers) else [self._answers[: len(first)]]
         return self._whole
+
+    def stream(self, number: int) -> Predict:
+        return self.predict
 
     def close(self) -> None:
         pass

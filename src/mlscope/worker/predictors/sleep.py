@@ -5,14 +5,17 @@ Options:
 * ``law``: ``constant:5ms``, ``exponential:2ms`` (mean), ``bimodal:1ms,10ms,0.9`` (the first with probability 0.9),
   ``uniform:1ms,3ms``; units ns, us, ms, s. One draw a call.
 * ``per_sample``: time added for each row of the batch (``0ms``).
-* ``seed``: of the draws (0), which are those of ``numpy.random.default_rng(seed)``, one after the other.
+* ``seed``: of the draws (0), which are those of ``numpy.random.default_rng(seed)``, one after the other; streams after
+  the first draw from ``default_rng([seed, number])``.
 * ``classes``: length of the answer (10); the answer is always class 0.
 
 It sleeps until shortly before the end and spins the rest, because a plain sleep overshoots by some 60 microseconds.
+Several streams spin for a shorter time, since each keeps the others from running Python meanwhile.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from typing import Any
@@ -20,13 +23,14 @@ from typing import Any
 import numpy as np
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._options import take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
 
 _SPIN_NS = 300_000
+_SPIN_AMONG_STREAMS_NS = 100_000
 _BLOCK = 1 << 14
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _ARITY = {"constant": 1, "exponential": 1, "uniform": 2, "bimodal": 3}
@@ -52,7 +56,7 @@ def _share(text: str) -> float:
 class _Law:
     """Draws of a latency law, nanoseconds, made in blocks."""
 
-    def __init__(self, text: str, seed: int) -> None:
+    def __init__(self, text: str, seed: int | list[int]) -> None:
         self._name, _, rest = text.partition(":")
         parts = rest.split(",") if rest else []
         if self._name not in _ARITY or len(parts) != _ARITY[self._name]:
@@ -84,7 +88,9 @@ class _Law:
 class _Sleep:
     def load(self, command: Load) -> Description:
         options = take(command.options, {"law": "constant:5ms", "per_sample": "0ms", "seed": 0, "classes": 10})
-        self._law = _Law(str(options["law"]), whole(options, "seed", 0))
+        self._text, self._seed = str(options["law"]), whole(options, "seed", 0)
+        self._law = _Law(self._text, self._seed)
+        self._spin_ns = _SPIN_NS if command.streams == 1 else _SPIN_AMONG_STREAMS_NS
         self._per_sample = int(_nanoseconds(str(options["per_sample"])))
         self._answers = np.zeros((command.batch_size, whole(options, "classes", 1)), np.float32)
         self._answers[:, 0] = 1.0
@@ -104,12 +110,19 @@ class _Sleep:
         begin = time.perf_counter_ns()
         rows = len(next(iter(feeds.values()))) if feeds else 1
         end = begin + self._law.draw() + rows * self._per_sample
-        rest = end - begin - _SPIN_NS
+        rest = end - begin - self._spin_ns
         if rest > 0:
             time.sleep(rest / 1e9)
         while time.perf_counter_ns() < end:
             pass
         return [self._answers[:rows]]
+
+    def stream(self, number: int) -> Predict:
+        if not number:
+            return self.predict
+        another = copy.copy(self)
+        another._law = _Law(self._text, [self._seed, number])
+        return another.predict
 
     def close(self) -> None:
         pass
