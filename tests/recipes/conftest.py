@@ -14,6 +14,7 @@ import pytest
 from mlscope.assets import Fetched
 from mlscope.manifests import FrameworkManifest, Recipe
 from mlscope.recipes import make
+from mlscope.stacks._stack import LaunchHere
 
 COPY = """
 import json, pathlib, sys
@@ -24,7 +25,7 @@ print("done")
 """
 
 
-class Here:
+class Here(LaunchHere):
     """The running interpreter, or another one, as a stack."""
 
     def __init__(self, python: Path = Path(sys.executable)) -> None:

@@ -35,6 +35,10 @@ elif words[0] == "build":
         sys.exit(open(log + ".fails").read())
     open(log + ".built", "w").close()
 elif words[0] == "run":
+    if os.path.exists(log + ".refuses"):
+        code, _, text = open(log + ".refuses").read().partition(" ")
+        print(text, file=sys.stderr)
+        sys.exit(int(code))
     inner = words[words.index("sha256:" + "a" * 64) + 1 :]
     inner[inner.index("/usr/local/bin/python")] = sys.executable
     os.execv("/bin/sh", inner)
@@ -52,9 +56,15 @@ class Engine:
 
     def asked(self, first: str) -> list[list[str]]:
         """The command lines that begin with a word."""
+        if not self.log.exists():
+            return []
         lines = map(json.loads, self.log.read_text().splitlines())
         return [words for words in lines if words[0] == first]
 
     def fail(self, text: str) -> None:
         """Let builds fail with these words."""
         Path(f"{self.log}.fails").write_text(text)
+
+    def refuse(self, code: int, text: str) -> None:
+        """Let containers end at once with this exit code and these words."""
+        Path(f"{self.log}.refuses").write_text(f"{code} {text}")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlscope._channel import Channel
-from mlscope.errors import ResourceError, StackError
+from mlscope.conductor._worker import Worker
+from mlscope.errors import ResourceError, StackError, WorkerError
 from mlscope.manifests import FrameworkManifest
 from mlscope.stacks import ContainerStack, _launch, find_stack, list_stacks, remove_stack, stack_from_lock
 from mlscope.stacks._environment import telling_variables
@@ -82,49 +82,96 @@ def test_a_run_maps_folder_user_environment_and_gpu(
         monkeypatch.delenv(name)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("SECRET_OF_MINE", "x")
-    folder, model = tmp_path / "run", tmp_path / "model.onnx"
-    folder.mkdir()
+    folder, scratch, models = tmp_path / "run", tmp_path / "scratch", tmp_path / "models"
+    for each in (folder, scratch, models):
+        each.mkdir()
+    (models / "link.onnx").symlink_to(tmp_path / "blobs" / "model.onnx")
+    files = [models / "model.onnx", models / "link.onnx", folder / "inside"]
     stack = contained()
-    command = stack.command(folder, files=[model, model], env={"FOO": "bar baz"}, gpu=1)
+    launch = stack.launch(
+        folder, prefix=["taskset", "-c", "0"], files=files, writable=[scratch], env={"FOO": "bar baz"}, gpu=1
+    )
     package = Path(_launch.__file__).parents[1]
     podman = engine.program.name == "podman"
-    assert command == [
+    *_, name = launch.end
+    assert launch.command == (
         *(sys.executable, "-I", _launch.__file__, str(engine.program)),
-        *("run", "--rm", "--init", "--interactive", "--network", "none"),
+        *("run", "--rm", "--init", "--interactive", "--name", name, "--network", "none"),
         *("--user", f"{os.getuid()}:{os.getgid()}", *(["--userns", "keep-id"] if podman else [])),
+        *("--security-opt", "label=disable"),
         *("--env-file", f"{folder}/container.env", "--workdir", str(folder)),
         *("--mount", f"type=bind,source={folder},target={folder}"),
+        *("--mount", f"type=bind,source={scratch},target={scratch}"),
         *("--mount", f"type=bind,source={package},target={package},readonly"),
-        *("--mount", f"type=bind,source={model},target={model},readonly"),
+        *("--mount", f"type=bind,source={models},target={models},readonly"),
+        *("--mount", f"type=bind,source={tmp_path}/blobs,target={tmp_path}/blobs,readonly"),
         *(["--device", "nvidia.com/gpu=1"] if podman else ["--gpus", "device=1"]),
-        *(IMAGE, "--", "/usr/local/bin/python"),
-    ]
-    assert (folder / "container.env").read_text() == "OMP_NUM_THREADS=2\nFOO=bar baz\n"
-    assert "gpu" not in " ".join(stack.command(folder))
+        *(IMAGE, "--", "taskset", "-c", "0", "/usr/local/bin/python"),
+    )
+    assert launch.end == (str(engine.program), "kill", name)
+    assert (folder / "container.env").read_text() == "HOME=/tmp\nOMP_NUM_THREADS=2\nFOO=bar baz\n"
+    assert "gpu" not in " ".join(stack.launch(folder).command)
     with pytest.raises(StackError, match="FOO cannot be handed to a container"):
-        stack.command(folder, env={"FOO": "a\nb"})
+        stack.launch(folder, env={"FOO": "a\nb"})
     with pytest.raises(StackError, match="with a comma cannot be mapped"):
-        stack.command(folder, files=[tmp_path / "a,b"])
+        stack.launch(folder, writable=[tmp_path / "a,b"])
+
+
+@pytest.mark.usefixtures("engine")
+def test_folders_that_the_image_needs_are_not_hidden(tmp_path: Path) -> None:
+    command = contained().launch(tmp_path, files=[Path("/usr/share/model.onnx"), Path("/tmp/model.onnx")]).command
+    assert "type=bind,source=/usr/share/model.onnx,target=/usr/share/model.onnx,readonly" in command
+    assert "type=bind,source=/tmp/model.onnx,target=/tmp/model.onnx,readonly" in command
+
+
+def test_of_the_visible_gpus_one_is_handed_on(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-77")
+    stack = contained()
+    words = " ".join(stack.launch(tmp_path, gpu=1).command)
+    assert ("nvidia.com/gpu=GPU-77" if engine.program.name == "podman" else "device=GPU-77") in words
+    assert "CUDA_VISIBLE_DEVICES" not in (tmp_path / "container.env").read_text()
+    with pytest.raises(StackError, match="offers 2 GPUs, so none has the number 2"):
+        stack.launch(tmp_path, gpu=2)
 
 
 def test_a_worker_talks_through_the_engine(engine: Engine, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    entry = Path(protocol.__file__).with_name("__main__.py")
-    command = [*contained().command(folder), "-u", str(entry)]
-    channel = Channel(command, log=folder / "worker.log", env=dict(os.environ), cwd=folder)
+    worker = Worker(contained(), folder=folder, log=folder / "worker.log")
     try:
-        line = channel.receive_one()
-        assert line is not None, (folder / "worker.log").read_text()
-        hello = protocol.decode(line)
-        assert isinstance(hello, protocol.Hello)
-        assert hello.numpy == np.__version__
-        channel.send(protocol.encode(protocol.Load("null", {}, [protocol.Tensor("x", "float32", (3,))], 1, 1)))
-        answer = channel.receive_one()
-        assert answer is not None
-        assert isinstance(protocol.decode(answer), protocol.Loaded)
+        assert worker.numpy == np.__version__
+        loaded = worker.load(protocol.Load("null", {}, [protocol.Tensor("x", "float32", (3,))], 1, 1))
+        assert loaded.inputs[0].name == "x"
+        worker.quit()
     finally:
-        assert channel.close() == 0
+        worker.kill()
+    assert worker.channel.process.returncode == 0
+    assert engine.asked("kill") == []
+
+
+def test_a_container_is_killed_with_its_command(engine: Engine, tmp_path: Path) -> None:
+    worker = Worker(contained(), folder=tmp_path, log=tmp_path / "worker.log")
+    worker.kill()
+    (run,) = engine.asked("run")
+    assert engine.asked("kill") == [["kill", run[run.index("--name") + 1]]]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (125, StackError, r"(docker|podman) cannot start the worker: Error: no such device"),
+        (127, StackError, r"cannot start the worker"),
+        (139, WorkerError, r"the worker was ended by SIGSEGV"),
+        (137, WorkerError, r"the worker was ended by SIGKILL"),
+        (3, WorkerError, r"exit code 3.*Error: no such device"),
+    ],
+)
+def test_what_the_engine_says_of_a_worker_that_does_not_start(
+    code: int, kind: type[Exception], message: str, engine: Engine, tmp_path: Path
+) -> None:
+    engine.refuse(code, "Error: no such device")
+    with pytest.raises(kind, match=message):
+        Worker(contained(), folder=tmp_path, log=tmp_path / "worker.log")
 
 
 def test_the_launcher_wants_the_workers_command_line() -> None:
@@ -161,7 +208,6 @@ def test_without_a_network_the_base_image_must_be_here() -> None:
 
 
 def test_no_engine_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_stack(TOY, "==1.0", kind="uv")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StackError, match="neither podman nor docker is installed"):
         contained()

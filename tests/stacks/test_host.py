@@ -96,3 +96,16 @@ def test_another_package_makes_another_lock(tmp_path: Path, monkeypatch: pytest.
     assert after.lock_sha256 != before.lock_sha256
     added = [package for package in after.lock()["packages"] if package not in before.lock()["packages"]]
     assert added == [{"name": "some-thing", "version": "1.0", "record_sha256": None}]
+
+
+def test_a_worker_sees_the_one_gpu_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("OF_THE_CALLER", "1")
+    stack = host_stack(SHIPPED, "*")
+    launch = stack.launch(tmp_path, prefix=["nice"], env={"FOO": "bar"}, gpu=1)
+    assert launch.command == ("nice", sys.executable)
+    names = ("OF_THE_CALLER", "FOO", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES")
+    assert [launch.environment[name] for name in names] == ["1", "bar", "PCI_BUS_ID", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert stack.launch(tmp_path, gpu=1).environment["CUDA_VISIBLE_DEVICES"] == "3"
+    assert stack.launch(tmp_path).environment["CUDA_VISIBLE_DEVICES"] == "2,3"

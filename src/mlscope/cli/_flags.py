@@ -197,7 +197,11 @@ class ExecutionFlags(FlagGroup):
     ] = None
     seed: Annotated[int, flag("Seed of everything that is random.", metavar="N")] = 0
     worker_prefix: Annotated[
-        str, flag("Command put before the model process, for instance 'perf record -g'.", metavar="COMMAND")
+        str,
+        flag(
+            "Command put before the model process, for instance 'perf record -g'; of a container, inside it.",
+            metavar="COMMAND",
+        ),
     ] = ""
     env: Annotated[
         tuple[str, ...],

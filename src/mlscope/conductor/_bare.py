@@ -48,7 +48,7 @@ def _inspect(path: Path, framework: FrameworkManifest, stack: Stack) -> Loaded:
     folder = Path(tempfile.mkdtemp(prefix="mlscope-"))
     worker = None
     try:
-        worker = Worker(stack.python, prefix="", env=stack.environment(), folder=folder, log=folder / "worker.log")
+        worker = Worker(stack, folder=folder, log=folder / "worker.log", files=[path])
         loaded = worker.load(Load(str(framework.predictor), {"graph": str(path.absolute())}, [], 1, 1, inspect=True))
         worker.quit()
     finally:

@@ -13,7 +13,7 @@ from mlscope._schema import canonical_digest
 from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._progress import DownloadProgress
-from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, StackError, UsageError
+from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
 from mlscope.loader import Dataset, open_dataset
 from mlscope.manifests import (
     Asset,
@@ -95,11 +95,6 @@ def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
     Raises:
         StackError: It cannot be had.
     """
-    if request.stack == "container":
-        raise StackError(
-            "this version builds container images but does not run evaluations in them",
-            hint="use --stack uv; `mlscope stack build --kind container` builds the image",
-        )
     named = request.framework is not None or request.python is not None
     return find_stack(
         chosen.framework,

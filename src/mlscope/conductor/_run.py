@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,12 +162,16 @@ class Run:
             MlscopeError: The worker, the framework or the model will not.
         """
         plan, request = self.prepared.plan, self.prepared.request
+        named = _existing(plan.framework.options)
         worker = Worker(
-            self.prepared.stack.python,
-            prefix=request.worker_prefix,
-            env={**self.prepared.stack.environment(), **request.env},
+            self.prepared.stack,
             folder=self.path,
             log=self.path / "logs" / "worker.log",
+            prefix=request.worker_prefix,
+            files=[*self.prepared.weights.values(), *(path for path in named if not path.is_dir())],
+            writable=[self.scratch, *(path for path in named if path.is_dir())],
+            env=request.env,
+            gpu=request.gpu_device_id if request.gpu else None,
         )
         self.workers.append(worker)
         begin = time.perf_counter_ns()
@@ -240,6 +244,12 @@ class Run:
         self.folder.discard()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _existing(options: Mapping[str, Any]) -> list[Path]:
+    """Files and folders that a predictor's options name."""
+    texts = [value for value in options.values() if isinstance(value, str) and value.startswith("/")]
+    return [path for path in map(Path, texts) if path.exists()]
 
 
 def _repeatable(request: Request) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shlex
 import signal
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlscope._channel import Channel
 from mlscope.errors import MlscopeError, ModelError, ResourceError, StackError, UsageError, WorkerError
+from mlscope.stacks import Stack
 from mlscope.worker import protocol
 from mlscope.worker.protocol import Failed, Hello, Loaded, Message, Quit, Ready
 
 __all__ = ["Worker", "problem"]
 
 _ENTRY = Path(protocol.__file__).with_name("__main__.py")
+_NULL = subprocess.DEVNULL
+_NOT_STARTED = (125, 126, 127)
 _KINDS: dict[str, type[MlscopeError]] = {
     "model": ModelError,
     "input": ModelError,
@@ -41,15 +45,28 @@ def problem(failed: Failed, log: Path) -> MlscopeError:
 
 
 class Worker:
-    """Starts a worker with a stack's interpreter and talks to it."""
+    """Starts a worker on a stack, as :meth:`mlscope.stacks.Stack.launch` says, and talks to it."""
 
-    def __init__(self, python: Path, *, prefix: str, env: Mapping[str, str], folder: Path, log: Path) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        folder: Path,
+        log: Path,
+        prefix: str = "",
+        files: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
+        env: Mapping[str, str] | None = None,
+        gpu: int | None = None,
+    ) -> None:
         try:
-            command = [*shlex.split(prefix), str(python), "-u", str(_ENTRY)]
+            words = shlex.split(prefix)
         except ValueError as error:
             raise UsageError(f"--worker-prefix cannot be read: {error}") from error
+        self._launch = stack.launch(folder, prefix=words, files=files, writable=writable, env=env, gpu=gpu)
+        command = [*self._launch.command, "-u", str(_ENTRY)]
         try:
-            self.channel = Channel(command, log=log, env={**os.environ, **env}, cwd=folder)
+            self.channel = Channel(command, log=log, env=self._launch.environment, cwd=folder)
         except OSError as error:
             where = command[0]
             raise StackError(f"the worker cannot be started: {error.strerror}", where=where) from error
@@ -104,9 +121,15 @@ class Worker:
 
     def death(self) -> MlscopeError:
         """Why the worker is gone."""
-        self.channel.kill()
+        self._end()
         code = self.channel.process.returncode
         tail = self.channel.tail(1)
+        engine = self._launch.engine
+        if engine is not None and code in _NOT_STARTED:
+            said = " ".join(self.channel.tail(4).split()) or f"exit code {code}"
+            return StackError(f"{engine} cannot start the worker: {said}", hint=f"its log is {self.channel.log}")
+        if engine is not None and code > 128:
+            code = 128 - code
         if code < 0:
             name = signal.Signals(-code).name
             hint = {
@@ -128,5 +151,13 @@ class Worker:
 
     def kill(self) -> None:
         """End it at once; what it wrote into its files stays."""
-        self.channel.kill()
+        self._end()
         self.channel.close()
+
+    def _end(self) -> None:
+        """Kill the command, and the container that would go on without it."""
+        running = self.channel.process.poll() is None
+        self.channel.kill()
+        if running and self._launch.end:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(self._launch.end, stdin=_NULL, stdout=_NULL, stderr=_NULL, timeout=30, check=False)

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,9 @@ from mlscope.errors import StackError
 from mlscope.stacks import _launch
 from mlscope.stacks._engine import Engine, find_engine
 from mlscope.stacks._environment import telling_variables
+from mlscope.stacks._gpu import chosen_gpu
 from mlscope.stacks._lock import Lock
+from mlscope.stacks._stack import Launch
 from mlscope.stacks._store import Lease, folder_of, kept
 from mlscope.stacks._uv import Reporter, framework_version, relocated
 from mlscope.stacks._wanted import Wanted
@@ -30,6 +33,7 @@ __all__ = ["ContainerStack", "container_from_lock", "container_stack", "containe
 
 _PACKAGE = Path(__file__).parents[1]
 _ENV_FILE = "container.env"
+_IMAGES_OWN = {"bin", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}
 _FIRST = """\
 # Written by mlscope from a lock; the base image is named by its digest, every wheel by its sha256.
 """
@@ -71,40 +75,41 @@ class ContainerStack:
         return canonical_digest({"kind": "container", "base": self.base, "wheels": self.content.sha256})
 
     def environment(self) -> dict[str, str]:
-        """Nothing; :meth:`command` hands variables on in a file."""
+        """Nothing; :meth:`launch` hands variables on in a file."""
         return {}
 
-    def command(
-        self, folder: Path, *, files: Sequence[Path] = (), env: Mapping[str, str] | None = None, gpu: int | None = None
-    ) -> list[str]:
-        """What the worker's script and its arguments are put behind.
+    def launch(
+        self,
+        folder: Path,
+        *,
+        prefix: Sequence[str] = (),
+        files: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
+        env: Mapping[str, str] | None = None,
+        gpu: int | None = None,
+    ) -> Launch:
+        """A process in a container, which sees what is named here and the caller's variables that change results.
 
-        Args:
-            folder: The run's folder, which becomes the working folder; an env file is written into it.
-            files: Other files and folders that the worker reads.
-            env: Variables for the worker, beside those of the caller that change results.
-            gpu: Number of the GPU that it may use.
-
-        Raises:
-            StackError: A variable cannot be written into an env file.
-            ResourceError: The disk is full or cannot be written.
+        An env file is written into `folder`; `prefix` is a command of the image. Otherwise as
+        :meth:`mlscope.stacks.Stack.launch` says.
         """
-        variables = {**telling_variables(os.environ), **(env or {})}
-        variables.pop("LD_PRELOAD", None)
-        for name, value in variables.items():
-            if "\n" in value or "=" in name:
-                raise StackError(f"the variable {name} cannot be handed to a container", hint="it has several lines")
-        write_atomic(folder / _ENV_FILE, "".join(f"{name}={value}\n" for name, value in variables.items()))
-        words = ["run", "--rm", "--init", "--interactive", "--network", "none"]
+        name = f"mlscope-{uuid.uuid4().hex[:12]}"
+        device = None if gpu is None else chosen_gpu(gpu, {**os.environ, **(env or {})})
+        _write_env(folder / _ENV_FILE, {"HOME": "/tmp", **telling_variables(os.environ), **(env or {})}, device)  # noqa: S108 - inside
+        words = ["run", "--rm", "--init", "--interactive", "--name", name, "--network", "none"]
         words += ["--user", f"{os.getuid()}:{os.getgid()}", *(["--userns", "keep-id"] if self.engine.podman else [])]
+        words += ["--security-opt", "label=disable"]  # SELinux would keep the container from files of the user's
         words += ["--env-file", str(folder / _ENV_FILE), "--workdir", str(folder)]
-        words += _mount(folder) + _mount(_PACKAGE, readonly=True)
-        for path in dict.fromkeys(path.absolute() for path in files):
-            words += _mount(path, readonly=True)
-        if gpu is not None:
-            words += ["--device", f"nvidia.com/gpu={gpu}"] if self.engine.podman else ["--gpus", f"device={gpu}"]
-        launcher = [sys.executable, "-I", str(Path(_launch.__file__))]
-        return [*launcher, str(self.engine.program), *words, self.image, "--", str(self.python)]
+        words += _mounts([folder, *writable], [_PACKAGE, *files])
+        if device is not None:
+            words += ["--device", f"nvidia.com/gpu={device}"] if self.engine.podman else ["--gpus", f"device={device}"]
+        launcher = [sys.executable, "-I", str(Path(_launch.__file__)), str(self.engine.program)]
+        return Launch(
+            (*launcher, *words, self.image, "--", *prefix, str(self.python)),
+            dict(os.environ),
+            engine=self.engine.program.name,
+            end=(str(self.engine.program), "kill", name),
+        )
 
 
 def container_stack(
@@ -217,8 +222,40 @@ def _base_digest(engine: Engine, base: str, offline: bool) -> str:
     return found
 
 
-def _mount(path: Path, *, readonly: bool = False) -> list[str]:
-    """A file or folder under its own name inside the container."""
-    if "," in str(path):
-        raise StackError("a path with a comma cannot be mapped into a container", where=str(path))
-    return ["--mount", f"type=bind,source={path},target={path}" + (",readonly" if readonly else "")]
+def _write_env(path: Path, variables: dict[str, str], gpu: str | None) -> None:
+    """The env file; of several GPUs the container gets one, which has the number 0 in there."""
+    left_out = {"LD_PRELOAD", *(["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"] if gpu is not None else [])}
+    kept = {name: value for name, value in variables.items() if name not in left_out}
+    for name, value in kept.items():
+        if "\n" in value or "=" in name:
+            raise StackError(f"the variable {name} cannot be handed to a container", hint="it has several lines")
+    write_atomic(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
+
+
+def _around(path: Path) -> list[Path]:
+    """A folder, or the folder of a file: models keep weights in files beside them. Links lead to where they lead.
+
+    Only the file itself, where its folder would hide something of the image.
+    """
+    if path.is_dir():
+        return [path, path.resolve()]
+    found = []
+    for file in (path.absolute(), path.resolve()):
+        hides = len(file.parts) < 4 or file.parts[1] in _IMAGES_OWN
+        found.append(file if hides else file.parent)
+    return found
+
+
+def _mounts(writable: Sequence[Path], files: Sequence[Path]) -> list[str]:
+    """Files and folders under their own names inside the container, each once."""
+    words: list[str] = []
+    mapped: list[Path] = []
+    for paths, ending in ((writable, ""), ([around for path in files for around in _around(path)], ",readonly")):
+        for path in (path.absolute() for path in paths):
+            if any(path.is_relative_to(folder) for folder in mapped):
+                continue
+            if "," in str(path):
+                raise StackError("a path with a comma cannot be mapped into a container", where=str(path))
+            mapped.append(path)
+            words += ["--mount", f"type=bind,source={path},target={path}{ending}"]
+    return words

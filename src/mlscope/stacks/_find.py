@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mlscope.errors import StackError
 from mlscope.manifests import FrameworkManifest
 from mlscope.stacks._container import container_from_lock, container_stack
+from mlscope.stacks._engine import find_engine
 from mlscope.stacks._host import HostStack, host_stack
 from mlscope.stacks._lock import Lock
 from mlscope.stacks._pythons import Interpreter, find_python
@@ -63,6 +64,8 @@ def find_stack(
     """
     if framework.predictor is None:
         return host_stack(framework, constraint)  # says that mlscope cannot run it
+    if kind == "container":
+        find_engine()  # before anything is resolved
     asked = python is not None or bool(extra)
     if kind == "host":
         if asked:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlscope.errors import StackError
 from mlscope.stacks._reading import present, run, text
 
-__all__ = ["describe_gpus", "find_gpu"]
+__all__ = ["chosen_gpu", "describe_gpus", "find_gpu"]
 
 _QUERY = ("index", "name", "memory.total", "driver_version", "pci.bus_id", "compute_cap", "power.limit")
 
@@ -32,6 +33,24 @@ def find_gpu(device_id: int = 0) -> str:
         )
     known = ", ".join(f"{gpu['index']} ({gpu['name']})" for gpu in gpus)
     raise StackError(f"no GPU has the number {device_id}; there are {known}", hint="choose one of these")
+
+
+def chosen_gpu(number: int, env: Mapping[str, str]) -> str:
+    """What CUDA and container engines call a GPU; where ``CUDA_VISIBLE_DEVICES`` names some, only these are counted.
+
+    Raises:
+        StackError: The variable does not name so many.
+    """
+    visible = env.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return str(number)
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    if number >= len(names):
+        raise StackError(
+            f"CUDA_VISIBLE_DEVICES={visible} offers {len(names)} GPUs, so none has the number {number}",
+            hint="choose one of these with --gpu-device-id, or change the variable",
+        )
+    return names[number]
 
 
 def describe_gpus(root: Path) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from mlscope._schema import canonical_digest
 from mlscope.errors import StackError
 from mlscope.manifests import Constraint, FrameworkManifest
+from mlscope.stacks._stack import LaunchHere
 
 __all__ = ["HostStack", "host_stack"]
 
@@ -31,7 +32,7 @@ class _Package:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class HostStack:
+class HostStack(LaunchHere):
     """The running interpreter and what is installed in it; a :class:`~mlscope.stacks.Stack`."""
 
     python: Path

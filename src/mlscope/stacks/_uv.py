@@ -22,6 +22,7 @@ from mlscope.stacks._explain import Unresolvable
 from mlscope.stacks._lock import Lock
 from mlscope.stacks._pip import Pip
 from mlscope.stacks._pythons import Interpreter
+from mlscope.stacks._stack import LaunchHere
 from mlscope.stacks._store import Lease, folder_of, kept, stacks_dir
 from mlscope.stacks._tools import Tool, Uv, find_uv
 from mlscope.stacks._wanted import LOADGEN, Wanted
@@ -45,7 +46,7 @@ class Reporter:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class UvStack:
+class UvStack(LaunchHere):
     """An environment of its own; a :class:`~mlscope.stacks.Stack`. It is not removed while this object lives."""
 
     id: str
