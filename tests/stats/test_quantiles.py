@@ -5,7 +5,13 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlscope.stats._quantiles import binomial_quantiles, normal_quantile, student_t_quantile
+from mlscope.stats._quantiles import (
+    binomial_cdf,
+    binomial_quantiles,
+    normal_quantile,
+    student_t_quantile,
+    student_t_two_sided,
+)
 
 PROBABILITIES = st.floats(0.0005, 0.9995)
 
@@ -39,3 +45,14 @@ def test_normal_quantile_equals_scipy(q: float) -> None:
 def test_several_quantiles_come_in_the_order_asked_for() -> None:
     high, low = binomial_quantiles(100, 0.5, (0.975, 0.025))
     assert (low, high) == (40, 60)
+
+
+@given(t=st.floats(-4, 4), freedom=st.integers(1, 3000))
+def test_student_t_probability_equals_scipy(t: float, freedom: int) -> None:
+    expected = 2 * float(scipy.stats.t.sf(abs(t), freedom))
+    assert math.isclose(student_t_two_sided(t, freedom), expected, rel_tol=1e-2, abs_tol=1e-12)
+
+
+@given(n=st.integers(1, 5000), p=st.floats(1e-4, 1 - 1e-4), k=st.integers(-1, 5001))
+def test_binomial_probability_equals_scipy(n: int, p: float, k: int) -> None:
+    assert math.isclose(binomial_cdf(k, n, p), float(scipy.stats.binom.cdf(k, n, p)), abs_tol=1e-9)

@@ -43,7 +43,7 @@ def percentile_with_interval(
         raise ValueError("a percentile needs at least one value")
     if not 0 < p < 100:
         raise ValueError(f"a percentile lies strictly between 0 and 100, not at {p}")
-    tail = _tail(confidence)
+    tail = check_confidence(confidence)
     # str, because 99.9 means 999/1000 and not the double next to it, which would shift the rank by one.
     rank = math.ceil(Fraction(str(p)) * n / 100)
     low, below_high = binomial_quantiles(n, p / 100, (tail, 1 - tail))
@@ -71,7 +71,7 @@ def wilson_interval(good: int, n: int, confidence: float = 0.95) -> tuple[float,
     """
     if not 0 <= good <= n:
         raise ValueError(f"{good} successes of {n} trials")
-    z = normal_quantile(1 - _tail(confidence))
+    z = normal_quantile(1 - check_confidence(confidence))
     if n == 0:
         return 0.0, 1.0
     share = good / n
@@ -100,7 +100,7 @@ def mean_interval(values: Values, confidence: float = 0.95) -> tuple[float, floa
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         raise ValueError("a mean needs at least one value")
-    tail = _tail(confidence)
+    tail = check_confidence(confidence)
     mean = float(array.mean())
     if array.size < 2:
         return mean, None, None
@@ -108,7 +108,12 @@ def mean_interval(values: Values, confidence: float = 0.95) -> tuple[float, floa
     return mean, mean - half, mean + half
 
 
-def _tail(confidence: float) -> float:
+def check_confidence(confidence: float) -> float:
+    """What a two-sided interval leaves on each side.
+
+    Raises:
+        ValueError: The confidence does not lie strictly between 0 and 1.
+    """
     if not 0 < confidence < 1:
         raise ValueError(f"a confidence lies strictly between 0 and 1, not at {confidence}")
     return (1 - confidence) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +31,26 @@ def binomial_quantiles(n: int, p: float, probabilities: tuple[float, ...]) -> tu
         p: Probability of success, strictly between 0 and 1.
         probabilities: The q, each strictly between 0 and 1.
     """
+    first, cumulative = _binomial_window(n, p)
+    return tuple(first + int(np.searchsorted(cumulative, q)) for q in probabilities)
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """P(B <= k) where B is binomial(n, p); computed as in :func:`binomial_quantiles`."""
+    first, cumulative = _binomial_window(n, p)
+    if k < first:
+        return 0.0
+    return float(cumulative[min(k - first, len(cumulative) - 1)])
+
+
+def _binomial_window(n: int, p: float) -> tuple[int, np.ndarray[Any, np.dtype[np.float64]]]:
+    """First k of the window and the cumulative probabilities from there on."""
     mean, reach = n * p, 10 * math.sqrt(n * p * (1 - p)) + 40
     first, last = max(0, math.floor(mean - reach)), min(n, math.ceil(mean + reach))
     k = np.arange(first, last, dtype=np.float64)
     log_weights = np.concatenate(([0.0], np.cumsum(np.log((n - k) / (k + 1)) + math.log(p) - math.log1p(-p))))
     cumulative = np.cumsum(np.exp(log_weights - log_weights.max()))
-    cumulative /= cumulative[-1]
-    return tuple(first + int(np.searchsorted(cumulative, q)) for q in probabilities)
+    return first, cumulative / cumulative[-1]
 
 
 def student_t_quantile(probability: float, freedom: int) -> float:
@@ -62,6 +76,23 @@ def student_t_quantile(probability: float, freedom: int) -> float:
         else:
             high = middle
     return math.tan((low + high) / 2) * math.sqrt(freedom)
+
+
+def normal_tail(z: float) -> float:
+    """P(Z > z) of the standard normal distribution, accurate far out."""
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def student_t_two_sided(t: float, freedom: int) -> float:
+    """P(abs(T) > abs(t)) of Student's t distribution for a whole number of degrees of freedom.
+
+    The trigonometric series as in :func:`student_t_quantile`; above 300 degrees the normal approximation of
+    Wallace (Annals of Mathematical Statistics 30, 1959; Abramowitz and Stegun 26.7.8).
+    """
+    if freedom > _LARGE_FREEDOM:
+        z = t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom))
+        return 2 * normal_tail(abs(z))
+    return max(0.0, 1 - _student_t_central(math.atan(abs(t) / math.sqrt(freedom)), freedom))
 
 
 def _student_t_central(theta: float, freedom: int) -> float:
