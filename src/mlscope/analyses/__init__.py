@@ -9,8 +9,10 @@ from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._output import write_output
+from mlscope.analyses._plot import plot_sweep
 from mlscope.analyses._render import to_csv, to_json
 from mlscope.analyses._run import ANALYSES, run
+from mlscope.analyses._sweep import SweepPoint, sweep_table
 from mlscope.analyses._table import Column, Table
 from mlscope.analyses._text import to_text
 
@@ -18,6 +20,7 @@ __all__ = [
     "ANALYSES",
     "Agreement",
     "Column",
+    "SweepPoint",
     "Table",
     "accuracy_line",
     "accuracy_result",
@@ -27,7 +30,9 @@ __all__ = [
     "latencies_table",
     "latency_result",
     "latency_results",
+    "plot_sweep",
     "run",
+    "sweep_table",
     "to_csv",
     "to_json",
     "to_text",

@@ -15,7 +15,7 @@ from mlscope.cli._argv import Flags, normalise
 from mlscope.cli._config import Configuration
 from mlscope.cli._flags import Globals
 from mlscope.cli._help import command_page
-from mlscope.cli._pages import COMMANDS, INTRODUCTION, Path, children, group_page
+from mlscope.cli._pages import COMMANDS, EXPLORED, INTRODUCTION, Path, children, group_page
 from mlscope.cli._terminal import Context, emit, note, warn, width
 from mlscope.cli._values import did_you_mean
 from mlscope.errors import UsageError
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from cyclopts.argument import ArgumentCollection
 
-__all__ = ["build", "flags_below", "help_page", "run"]
+    from mlscope.cli._evaluate import Measurement
+
+__all__ = ["build", "flags_below", "help_page", "measurement", "run"]
 
 _HELP = ("--help", "-h")
 _PARAMETER = Parameter(negative=(), allow_repeating=True)
@@ -85,11 +87,12 @@ def arguments_of(command: App) -> ArgumentCollection:
 
 
 def flags_below(app: App, path: Path) -> Flags:
-    """Flags of the command at `path`, or of all commands below it."""
+    """Flags of the command at `path`, or of all commands below it; `explore` knows those of what it runs too."""
     switches = set(_HELP)
     valued: set[str] = set()
     for each, command in COMMANDS.items():
-        if command.target is None or each[: len(path)] != path:
+        wanted = each[: len(path)] == path or (path == ("explore",) and each in EXPLORED)
+        if command.target is None or not wanted:
             continue
         for argument in arguments_of(command_at(app, each)):
             names = {name for name in argument.names if name.startswith("-")}
@@ -138,8 +141,41 @@ def run(argv: Sequence[str], context: Context) -> int:
         warn(text)
     for text in configuration.notes if flags.verbose else ():
         note(text)
-    code = _profiled(command, bound) if flags.profile else command(*bound.args, **bound.kwargs)
-    return code if isinstance(code, int) else 0
+    call = functools.partial(_call, command, bound)
+    return _profiled(call) if flags.profile else call()
+
+
+def measurement(tokens: Sequence[str], secret: str | None) -> Measurement:
+    """What a command line that measures asks for, without carrying it out.
+
+    Args:
+        tokens: In today's spelling, without the program's name.
+        secret: Password for a database address.
+
+    Raises:
+        UsageError: It is wrong.
+    """
+    configuration = Configuration(flags_below=functools.cache(lambda path: flags_below(app, path)))
+    app = build(configuration)
+    path = next(each for each in EXPLORED if tuple(tokens[: len(each)]) == each)
+    try:
+        command, bound, _ = app.parse_args(
+            [*tokens, *([f"--secret={secret}"] if secret else [])], print_error=False, exit_on_error=False
+        )
+    except CycloptsError as error:
+        raise _explained(error, path) from error
+    asked: Measurement = command(*bound.args, **bound.kwargs)
+    return asked
+
+
+def _call(command: Callable[..., Any], bound: inspect.BoundArguments) -> int:
+    """Call a command and carry out what it asks for."""
+    from mlscope.cli._evaluate import Measurement
+
+    result = command(*bound.args, **bound.kwargs)
+    if isinstance(result, Measurement):
+        result = result.carry_out()
+    return result if isinstance(result, int) else 0
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:
@@ -169,7 +205,7 @@ def _explained(error: CycloptsError, path: Path) -> UsageError:
     return UsageError(text[:1].lower() + text[1:], hint=f"see {words} --help")
 
 
-def _profiled(command: Callable[..., Any], bound: inspect.BoundArguments) -> Any:
+def _profiled(call: Callable[[], int]) -> int:
     """Call under cProfile; the profile is written however the call ends."""
     import cProfile
     from pathlib import Path as FilePath
@@ -179,7 +215,7 @@ def _profiled(command: Callable[..., Any], bound: inspect.BoundArguments) -> Any
     target = FilePath("mlscope-profile.pstats").absolute()
     profiler = cProfile.Profile()
     try:
-        return profiler.runcall(command, *bound.args, **bound.kwargs)
+        return profiler.runcall(call)
     finally:
         with explain_os_errors(target):
             profiler.dump_stats(target)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mlscope.cli._evaluate import evaluate
+from mlscope.cli._evaluate import Measurement
 from mlscope.cli._flags import (
     DatabaseFlags,
     DataFlags,
@@ -50,22 +50,24 @@ def benchmark(
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
-) -> int:
+) -> Measurement:
     """Measure a model under load with MLPerf's official LoadGen.
 
     Without arguments the built-in model is measured with the built-in data set. Prints latencies, LoadGen's own
     summary and, when LoadGen calls the result INVALID, which condition failed.
     """
     more: dict[str, object] = {"warmup": load.warmup}
+    models = model.axes()
     if file is not None:
         if not load.random_inputs:
             raise UsageError(
                 f"{file} is a model without a manifest",
                 hint="add --random-inputs, or give --model-name a manifest (mlscope manifest init writes one)",
             )
-        if model.model_name != _MODEL.model_name:
-            raise UsageError(f"two models: {file} and --model-name {model.model_name}", hint="leave one of them out")
-        more["model_name"] = str(file)
+        if model.model_names != _MODEL.model_names:
+            named = ",".join(model.model_names)
+            raise UsageError(f"two models: {file} and --model-name {named}", hint="leave one of them out")
+        models = [{"model_name": str(file)}]
     groups = (model, stack, data, execution, record, database)
     request = make_request("benchmark", groups, flags, load=load, **more)
-    return evaluate(request, stack.axes(), output.format, flags)
+    return Measurement.of(request, (models, stack.axes()), output, flags)

@@ -1,67 +1,92 @@
-"""Run a request and show what came of it."""
+"""Measure what a command line asks for and show what came of it."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from mlscope.cli._flags import Globals
+from mlscope.cli._flags import FormatFlags, Globals
 from mlscope.cli._observer import TerminalObserver
 from mlscope.cli._terminal import emit, note, say
-from mlscope.errors import Interrupted, MlscopeError
+from mlscope.errors import Interrupted
 
 if TYPE_CHECKING:
-    from mlscope.conductor import Outcome
+    from mlscope.conductor import Outcome, Point
     from mlscope.plan import Request
 
-__all__ = ["evaluate"]
+__all__ = ["Measurement", "complaints"]
 
 
-def evaluate(request: Request, axes: Sequence[Mapping[str, str | None]], form: str, flags: Globals) -> int:
-    """Evaluate every combination and show what came of it.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a command asks for, once its line is read: evaluations, and how they are shown."""
 
-    Args:
-        request: What to do.
-        axes: Fields of the request for each combination.
-        form: ``table`` or ``json``.
-        flags: The global ones.
+    points: Sequence[Point]
+    format: str
+    """``table`` or ``json``."""
+    flags: Globals
 
-    Returns:
-        0, or the exit code of the first evaluation that failed or could not be published.
-    """
-    from mlscope.cli import _outcomes
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        axes: Sequence[Sequence[Mapping[str, str | None]]],
+        output: FormatFlags,
+        flags: Globals,
+    ) -> Self:
+        """A request, and for each axis the fields that it takes one after the other."""
+        from mlscope.conductor import Point
 
-    outcomes: list[Outcome] = []
-    code = 0
-    with TerminalObserver(flags.verbose) as observer:
-        for fields in axes:
-            try:
-                outcomes += _evaluate(request.model_copy(update=dict(fields)), observer)
-            except MlscopeError as error:
-                if len(axes) == 1:
-                    raise
-                note(f"error: {' '.join(value for value in fields.values() if value)}: {error}")
-                code = code or error.exit_code
-            if outcomes and isinstance(outcomes[-1].error, Interrupted):
-                break
-    if form == "json":
-        emit(_outcomes.to_json(outcomes))
-    elif len(axes) == 1:
-        emit(_outcomes.to_text(outcomes, request))
-    else:
-        emit(_outcomes.to_comparison(outcomes))
-    return _complaints(outcomes, flags) or code
+        points = []
+        for fields in itertools.product(*axes):
+            merged = {name: value for each in fields for name, value in each.items()}
+            values = {name.replace("_", "-"): value for name, value in merged.items() if value is not None}
+            points.append(Point(request.model_copy(update=merged), values))
+        return cls(points, output.format, flags)
+
+    def carry_out(self) -> int:
+        """Evaluate every point and show what came of it.
+
+        Returns:
+            0, or the exit code of the first evaluation that failed or could not be published.
+        """
+        from mlscope.cli import _outcomes
+
+        with TerminalObserver(self.flags.verbose) as observer:
+            outcomes, code = self._one(observer) if len(self.points) == 1 else self._several(observer)
+        if self.format == "json":
+            emit(_outcomes.to_json(outcomes))
+        elif len(self.points) == 1:
+            emit(_outcomes.to_text(outcomes, self.points[0].request))
+        else:
+            emit(_outcomes.to_comparison(outcomes))
+        return complaints(outcomes, self.flags) or code
+
+    def _one(self, observer: TerminalObserver) -> tuple[list[Outcome], int]:
+        from mlscope import conductor
+
+        return conductor.evaluate(self.points[0].request, observer), 0
+
+    def _several(self, observer: TerminalObserver) -> tuple[list[Outcome], int]:
+        """All of them, in turns; what cannot be measured is said and does not end the others."""
+        from mlscope import conductor
+
+        outcomes, code = [], 0
+        repetitions = self.points[0].request.repetitions
+        for run in conductor.sweep(self.points, observer, repetitions=repetitions):
+            if run.outcome is not None:
+                outcomes.append(run.outcome)
+            elif run.error is not None:
+                note(f"error: {run.point.label}: {run.error}")
+                code = code or run.error.exit_code
+        return outcomes, code
 
 
-def _evaluate(request: Request, observer: TerminalObserver) -> list[Outcome]:
-    from mlscope import conductor
-
-    return conductor.evaluate(request, observer)
-
-
-def _complaints(outcomes: Sequence[Outcome], flags: Globals) -> int:
+def complaints(outcomes: Sequence[Outcome], flags: Globals) -> int:
     """Say on stderr what went wrong; the exit code for it."""
     sys.stdout.flush()
     code = 0
@@ -72,6 +97,8 @@ def _complaints(outcomes: Sequence[Outcome], flags: Globals) -> int:
                 code = code or error.exit_code
         if outcome.error is not None and flags.debug:
             _show_log(outcome)
+        if outcome.interrupted and outcome.error is None:
+            code = code or Interrupted.exit_code
     return code
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlscope.analyses import Table
     from mlscope.results import Store
 
-__all__ = ["accuracy", "duration", "everything", "latency", "show_tables"]
+__all__ = ["accuracy", "duration", "everything", "latency", "show_tables", "why_empty"]
 
 _FILTER = FilterFlags()
 _DATABASE = DatabaseFlags()
@@ -86,7 +86,7 @@ def _report(name: str, where: FilterFlags, database: DatabaseFlags, output: Outp
     show_tables(run(name, records), output)
     if not records:
         sys.stdout.flush()
-        note(_why_empty(store, given, where.limit))
+        note(why_empty(store, given, where.limit))
 
 
 def show_tables(tables: list[Table], output: OutputFlags) -> None:
@@ -119,7 +119,7 @@ def show_tables(tables: list[Table], output: OutputFlags) -> None:
         emit(text)
 
 
-def _why_empty(store: Store, given: dict[str, Any], limit: int) -> str:
+def why_empty(store: Store, given: dict[str, Any], limit: int) -> str:
     """Which filter left nothing."""
     from mlscope.results import Filter
 

@@ -67,13 +67,25 @@ class Globals(FlagGroup):
 class ModelFlags(FlagGroup):
     """Which model."""
 
-    model_name: Annotated[str, flag("A built-in model's name or a manifest's path.", metavar="NAME")] = "Digits_CNN"
+    model_names: Annotated[
+        tuple[str, ...],
+        flag(
+            "A built-in model's name or a manifest's path; several, separated by commas or repeated, are measured one "
+            "after the other and compared; `all`: every built-in model.",
+            "--model-name",
+            metavar="NAME",
+        ),
+    ] = ("Digits_CNN",)
     model_version: Annotated[str | None, flag("Version, where there are several.", metavar="VERSION")] = None
     weights: Annotated[
         Path | None,
         flag("Local file for the model's graph; its sha256 must be the manifest's.", metavar="FILE"),
     ] = None
     allow_hooks: Annotated[bool, flag("Run the Python hooks of the model's manifest.")] = False
+    precision: Annotated[
+        str | None,
+        flag("Precision that the framework shall compute in (fp32, bf16, …), where it has the choice.", metavar="NAME"),
+    ] = None
     options: Annotated[
         tuple[str, ...],
         flag("Option of the framework's predictor; may be repeated.", "--option", metavar="KEY=VALUE"),
@@ -81,7 +93,20 @@ class ModelFlags(FlagGroup):
 
     def values(self) -> dict[str, Any]:
         """As for :class:`FlagGroup`."""
-        return super().values() | {"options": _values.options("--option", self.options)}
+        values = super().values() | {"options": _values.options("--option", self.options)}
+        precision = values.pop("precision")
+        if precision is not None:
+            values["options"]["precision"] = precision
+        return values | {"model_name": values.pop("model_names")[0]}
+
+    def axes(self) -> list[dict[str, str | None]]:
+        """Every model, as a field of a request."""
+        names = _values.comma_list(self.model_names)
+        if "all" in names:
+            from mlscope.manifests import list_models
+
+            names = tuple(found.manifest.name for found in list_models())
+        return [{"model_name": name} for name in names]
 
 
 @group("Data", 20)

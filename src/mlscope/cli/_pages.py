@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ALIASES", "COMMANDS", "INTRODUCTION", "Command", "children", "group_page", "resolve"]
+__all__ = ["ALIASES", "COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "children", "group_page", "resolve"]
 
 Path = tuple[str, ...]
 
@@ -54,6 +54,16 @@ COMMANDS: dict[Path, Command] = {
             "mlscope benchmark",
             "mlscope benchmark --scenario Server --target-qps 100 --target-latency 15",
             "mlscope benchmark model.onnx --random-inputs --shape input:1x3x224x224",
+        ),
+    ),
+    ("explore",): Command(
+        "Run a command over many values of its flags.",
+        "mlscope.cli._explore:explore",
+        (
+            "mlscope explore benchmark --scenario Offline --batch-size 1,2,4,8 --threads 1:2",
+            "mlscope explore predict dataset --framework onnxruntime,openvino --batch-size 1,8 --plot sweep.png",
+            "mlscope explore --scenario MultiStream --batch-size 8:32:8 --samples-per-query 8:32:8 "
+            "--tie batch-size,samples-per-query",
         ),
     ),
     ("info",): Command(
@@ -109,7 +119,7 @@ COMMANDS: dict[Path, Command] = {
     ("runs", "list"): Command(
         "List recorded runs, newest first.",
         "mlscope.cli._runs:list_runs",
-        ("mlscope runs list --limit 20",),
+        ("mlscope runs list --limit 20", "mlscope runs list --experiment explore-567e2850275f"),
     ),
     ("runs", "show"): Command(
         "Show one run.",
@@ -211,6 +221,9 @@ COMMANDS: dict[Path, Command] = {
     ),
 }
 """Every command by its words."""
+
+EXPLORED: tuple[Path, ...] = (("predict", "dataset"), ("predict", "urls"), ("benchmark",))
+"""The commands that `mlscope explore` runs; it knows all their flags."""
 
 ALIASES: dict[Path, Path] = {
     ("predict", "url"): ("predict", "urls"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mlscope.cli._evaluate import evaluate
+from mlscope.cli._evaluate import Measurement
 from mlscope.cli._flags import (
     DatabaseFlags,
     DataFlags,
@@ -51,7 +51,7 @@ def dataset(
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
-) -> int:
+) -> Measurement:
     """Evaluate a model over a labelled data set.
 
     Pictures are decoded ahead of the model in processes of their own; pre-processing, inference and
@@ -59,7 +59,7 @@ def dataset(
     Ctrl-C keeps what was measured.
     """
     groups = (model, stack, data, parts, execution, workers, record, database)
-    return evaluate(make_request("predict dataset", groups, flags), stack.axes(), output.format, flags)
+    return Measurement.of(make_request("predict dataset", groups, flags), (model.axes(), stack.axes()), output, flags)
 
 
 def urls(
@@ -75,7 +75,7 @@ def urls(
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
-) -> int:
+) -> Measurement:
     """Classify pictures from files, globs or http(s) addresses.
 
     Prints the five best labels of each picture.
@@ -87,7 +87,7 @@ def urls(
         raise UsageError(f'"{inputs.duplicate_input}" cannot be used: it must be 1 or more', where="--duplicate-input")
     groups = (model, stack, inputs, execution, workers, record, database)
     request = make_request("predict urls", groups, flags, urls=listed * inputs.duplicate_input)
-    return evaluate(request, stack.axes(), output.format, flags)
+    return Measurement.of(request, (model.axes(), stack.axes()), output, flags)
 
 
 def _lines(path: Path | None) -> list[str]:

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 from mlscope._origin import Origin
 from mlscope.cli import _values
 from mlscope.cli._databases import check_local, opened
-from mlscope.cli._flags import DatabaseFlags, FormatFlags, Globals
+from mlscope.cli._evaluations import why_empty
+from mlscope.cli._flags import DatabaseFlags, FilterFlags, FormatFlags, Globals
 from mlscope.cli._records import accuracy_lines, headline, latency_lines, setting_lines, timing_lines, verdict_lines
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
 from mlscope.errors import Interrupted, StoreError, UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["list_runs", "log", "publish", "rebuild", "remove", "show"]
 
+_FILTER = FilterFlags()
 _DATABASE = DatabaseFlags()
 _FORMAT = FormatFlags()
 _GLOBALS = Globals()
@@ -39,21 +41,23 @@ _LOGS = {
 
 def list_runs(
     *,
-    limit: Annotated[int, Parameter(help="Only the newest N; -1: all.", metavar="N")] = -1,
+    where: FilterFlags = _FILTER,
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
 ) -> None:
     """List recorded runs, newest first."""
     from mlscope.analyses import to_json, to_text
+    from mlscope.results import Filter
 
-    records = opened(database, flags).find(limit=limit)
+    store = opened(database, flags)
+    records = store.find(Filter(**where.values()), limit=where.limit)
     table = _table(records)
     if output.format == "json":
         emit(to_json(table))
         return
     if not records:
-        note("nothing is recorded there yet; `mlscope predict dataset` makes a first record")
+        note(why_empty(store, where.values(), where.limit))
         return
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     emit(to_text(table, True, columns, uses_color(sys.stdout)))

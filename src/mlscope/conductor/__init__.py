@@ -5,10 +5,13 @@ from mlscope.conductor._download import download, download_dataset
 from mlscope.conductor._evaluate import evaluate, recover
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
 from mlscope.conductor._rerun import Rerun, rerun
+from mlscope.conductor._sweep import Point, PointRun, sweep
 
 __all__ = [
     "Observer",
     "Outcome",
+    "Point",
+    "PointRun",
     "Prediction",
     "Rerun",
     "SilentObserver",
@@ -18,4 +21,5 @@ __all__ = [
     "inspect_model",
     "recover",
     "rerun",
+    "sweep",
 ]

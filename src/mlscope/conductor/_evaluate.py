@@ -17,6 +17,7 @@ from mlscope.conductor import _loadtest, _predict
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._choose import split_options
 from mlscope.conductor._interrupts import Interrupts
+from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
 from mlscope.conductor._run import Run, scratch_folder
@@ -39,7 +40,7 @@ from mlscope.results import (
 from mlscope.stacks import describe_machine
 from mlscope.worker.protocol import Tensor, TraceLevel
 
-__all__ = ["evaluate", "evaluate_prepared", "recover"]
+__all__ = ["evaluate", "evaluate_prepared", "prepare_any", "recover"]
 
 _DRAFT = ".draft"
 
@@ -60,25 +61,47 @@ def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome
     """
     hears = observer or SilentObserver()
     recover(hears)
-    request = split_options(request)
-    if request.publish and request.database_address is None:
-        raise UsageError("--publish needs a database", hint="give --database-address sqlite:///FILE or postgresql://…")
-    if request.publish:
-        _check_address(request)
-    inputs: list[Tensor] | None = None
-    if request.load is not None and is_bare(request.model_name):
-        prepared, inputs = prepare_bare(request, hears)
-    else:
-        prepared = prepare(request, hears)
+    prepared, inputs = prepare_any(request, hears)
     return evaluate_prepared(prepared, inputs, hears)
 
 
-def evaluate_prepared(prepared: Prepared, inputs: Sequence[Tensor] | None, observer: Observer) -> list[Outcome]:
-    """Run what was prepared, as often as its request says; as :func:`evaluate` otherwise."""
+def prepare_any(request: Request, observer: Observer) -> tuple[Prepared, list[Tensor] | None]:
+    """Resolve a request, for a manifest's model or a bare model file; of the latter also the inputs.
+
+    Raises:
+        MlscopeError: Whatever is wrong with it; nothing was measured yet.
+    """
+    request = split_options(request)
+    if request.publish:
+        _check_address(request)
+    if request.load is not None and is_bare(request.model_name):
+        return prepare_bare(request, observer)
+    return prepare(request, observer), None
+
+
+def evaluate_prepared(
+    prepared: Prepared,
+    inputs: Sequence[Tensor] | None,
+    observer: Observer,
+    *,
+    first: int = 1,
+    keeper: Keeper | None = None,
+) -> list[Outcome]:
+    """Run what was prepared, as often as its request says; as :func:`evaluate` otherwise.
+
+    Args:
+        prepared: What to run.
+        inputs: The inputs of a model without a manifest.
+        observer: Hears how it goes.
+        first: Number of the first repetition.
+        keeper: Keeps the loaded model for the next call.
+    """
     system = System(**describe_machine())
     outcomes: list[Outcome] = []
-    for repetition in range(1, prepared.request.repetitions + 1):
-        outcomes.append(_once(prepared, inputs, repetition, system, observer))
+    for repetition in range(first, first + prepared.request.repetitions):
+        if outcomes and outcomes[-1].interrupted:
+            raise KeyboardInterrupt  # it came while the last repetition was put away; there shall be no other
+        outcomes.append(_once(prepared, inputs, repetition, system, observer, keeper))
         if outcomes[-1].error is not None:
             break
     return outcomes
@@ -88,23 +111,27 @@ def _check_address(request: Request) -> None:
     """A misspelt address is found before the evaluation, not after it."""
     from mlscope.results import parse_address
 
-    parse_address(str(request.database_address), name=request.database_name, secret=request.secret)
+    if request.database_address is None:
+        raise UsageError("--publish needs a database", hint="give --database-address sqlite:///FILE or postgresql://…")
+    parse_address(request.database_address, name=request.database_name, secret=request.secret)
 
 
-def _once(
-    prepared: Prepared, inputs: Sequence[Tensor] | None, repetition: int, system: System, observer: Observer
+def _once(  # noqa: PLR0917 - one call
+    prepared: Prepared,
+    inputs: Sequence[Tensor] | None,
+    repetition: int,
+    system: System,
+    observer: Observer,
+    keeper: Keeper | None,
 ) -> Outcome:
     with Interrupts() as interrupts:
-        run = Run(prepared, repetition, system, observer, interrupts)
+        run = Run(prepared, repetition, system, observer, interrupts, keeper=keeper)
         _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
         error = _measure(run, inputs)
         if error is not None:
             _name_sealed(error, run)
         outcome = _finish(run, error)
-    outcome = dataclasses.replace(outcome, publish_error=_publish(run, outcome))
-    if interrupts.waiting and error is None and repetition < prepared.request.repetitions:
-        raise KeyboardInterrupt  # it came while this repetition was put away; there shall be no other
-    return outcome
+    return dataclasses.replace(outcome, publish_error=_publish(run, outcome), interrupted=interrupts.waiting)
 
 
 def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
@@ -130,6 +157,7 @@ def _name_sealed(error: MlscopeError, run: Run) -> None:
     for name in ("what", "where", "hint"):
         text = getattr(error, name)
         if text and run.kept:
+            text = text.replace(str(run.worker_log), str(run.path / "logs" / "worker.log"))
             setattr(error, name, text.replace(str(run.path), str(run.path.with_name(run.id))))
 
 

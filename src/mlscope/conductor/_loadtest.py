@@ -61,8 +61,7 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     command = _command(run, loaded, files, outputs)
     try:
         done = _test(run, worker, command)
-        worker.quit()
-        run.found.peak_memory_bytes = worker.peak_rss_bytes
+        run.release(worker, loaded)
         run.found.loadgen, run.found.loadgen_summary = read_summary(
             Path(command.outdir), load.scenario, load.mode, done
         )

@@ -68,3 +68,5 @@ class Outcome:
     loadgen_summary: str | None = None
     """LoadGen's own summary file, whole."""
     predictions: tuple[Prediction, ...] = ()
+    interrupted: bool = False
+    """Whether Ctrl-C was pressed, be it only while the run was put away."""

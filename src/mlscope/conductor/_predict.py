@@ -13,6 +13,7 @@ from mlscope.analyses import latency_result
 from mlscope.conductor._answers import output_position, read_answers
 from mlscope.conductor._pump import Pump
 from mlscope.conductor._run import Run, mean_ns
+from mlscope.conductor._worker import Worker
 from mlscope.errors import ModelError
 from mlscope.loader import Dataset, LoaderPool, LoaderSetup
 from mlscope.plan import ExecutionChoice
@@ -118,12 +119,12 @@ def measure(run: Run) -> None:
     )
     pump.errors.update(missing)
     try:
-        _flow(run, pump)
+        _flow(run, pump, started)
     finally:
         _gather(run, pump, outputs)
 
 
-def _flow(run: Run, pump: Pump) -> None:
+def _flow(run: Run, pump: Pump, started: Sequence[tuple[Worker, Loaded]]) -> None:
     execution = run.prepared.plan.execution
     run.observer.stage("warm up")
     begin = time.perf_counter_ns()
@@ -131,10 +132,9 @@ def _flow(run: Run, pump: Pump) -> None:
     run.span("warm_up", TraceLevel.APPLICATION_TRACE, begin, time.perf_counter_ns(), rounds=execution.warmup)
     run.observer.stage("predict", run.prepared.rows)
     pump.run()
-    for worker in run.workers:
+    for worker, loaded in started:
         worker.ask(Ready())
-        worker.quit()
-    run.found.peak_memory_bytes = max(worker.peak_rss_bytes or 0 for worker in run.workers) or None
+        run.release(worker, loaded)
 
 
 def _paths(run: Run, dataset: Dataset) -> tuple[list[str | None], dict[int, str]]:
@@ -219,7 +219,7 @@ def _latency(run: Run, pump: Pump, field: dict[str, Array]) -> None:
     start, end = field["start_ns"][good][first], field["end_ns"][good][first]
     run.found.inference_ns = int((end - start).sum())
     wall = int(end.max()) - pump.begin_ns
-    run.found.wait_share = max(0.0, 1 - run.found.inference_ns / (wall * len(run.workers)))
+    run.found.wait_share = max(0.0, 1 - run.found.inference_ns / (wall * run.prepared.plan.execution.workers))
     result = latency_result(
         end - start,
         of="batch",

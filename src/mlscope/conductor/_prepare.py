@@ -62,6 +62,14 @@ class Prepared:
         return self.manifest.outputs[0] if self.manifest else OutputSpec()
 
     @property
+    def own_process(self) -> bool:
+        """Whether the worker can serve no other run: LoadGen reads conf files once a process, a container has one folder."""
+        load = self.plan.load
+        if self.stack.kind == "container":
+            return True
+        return load is not None and any((load.mlperf_conf, load.user_conf, load.audit_conf))
+
+    @property
     def rows(self) -> int:
         """Samples of the evaluation."""
         return self.plan.dataset.count if self.plan.dataset else 0

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlscope._files import explain_os_errors, write_atomic
 from mlscope._home import runs_dir
+from mlscope._schema import canonical_digest
 from mlscope.conductor._interrupts import Interrupts
+from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._worker import Worker
@@ -80,7 +82,14 @@ class Run:
     """
 
     def __init__(
-        self, prepared: Prepared, repetition: int, system: System, observer: Observer, interrupts: Interrupts
+        self,
+        prepared: Prepared,
+        repetition: int,
+        system: System,
+        observer: Observer,
+        interrupts: Interrupts,
+        *,
+        keeper: Keeper | None = None,
     ) -> None:
         self.prepared = prepared
         self.interrupts = interrupts
@@ -100,6 +109,9 @@ class Run:
         self.path = self.folder.path
         self.scratch = self._make_scratch()
         self.workers: list[Worker] = []
+        self._keeper = keeper if prepared.plan.execution.workers == 1 and not prepared.own_process else None
+        self._key = ""
+        self._log_begin = 0
         self.pool: LoaderPool | None = None
         self._write_inputs()
 
@@ -161,12 +173,50 @@ class Run:
         Raises:
             MlscopeError: The worker, the framework or the model will not.
         """
-        plan, request = self.prepared.plan, self.prepared.request
-        named = _existing(plan.framework.options)
+        plan = self.prepared.plan
+        order = Load(
+            predictor=plan.framework.predictor,
+            files={role: str(path.absolute()) for role, path in self.prepared.weights.items()},
+            inputs=inputs,
+            batch_size=plan.execution.batch_size,
+            threads=plan.execution.threads,
+            device=plan.execution.device,
+            trace_level=int(self.level),
+            options=plan.framework.options,
+        )
+        worker, loaded = self._kept_worker(order) or self._new_worker(order)
+        self.workers.append(worker)
+        if not self.found.effective:
+            self.found.effective = {**loaded.effective, "python": worker.python, "numpy": worker.numpy}
+        for warning in loaded.warnings:
+            self.warn(warning)
+        return worker, loaded
+
+    @property
+    def worker_log(self) -> Path:
+        """Where the worker under way writes its log."""
+        return self._keeper.log if self._keeper else self.path / "logs" / "worker.log"
+
+    def _kept_worker(self, order: Load) -> tuple[Worker, Loaded] | None:
+        """The worker of the run before, if it has the same model loaded in the same way."""
+        if self._keeper is None:
+            return None
+        stack, request = self.prepared.stack, self.prepared.request
+        self._key = canonical_digest(
+            [str(stack.python), stack.lock_sha256, dataclasses.asdict(order), request.worker_prefix, request.env]
+        )
+        kept = self._keeper.take(self._key)
+        self._log_begin = self._keeper.log_size()
+        return kept
+
+    def _new_worker(self, order: Load) -> tuple[Worker, Loaded]:
+        request = self.prepared.request
+        named = _existing(self.prepared.plan.framework.options)
+        begin = time.perf_counter_ns()
         worker = Worker(
             self.prepared.stack,
-            folder=self.path,
-            log=self.path / "logs" / "worker.log",
+            folder=self._keeper.folder if self._keeper else self.path,
+            log=self.worker_log,
             prefix=request.worker_prefix,
             files=[*self.prepared.weights.values(), *(path for path in named if not path.is_dir())],
             writable=[self.scratch, *(path for path in named if path.is_dir())],
@@ -174,27 +224,23 @@ class Run:
             gpu=request.gpu_device_id if request.gpu else None,
         )
         self.workers.append(worker)
-        begin = time.perf_counter_ns()
-        loaded = worker.load(
-            Load(
-                predictor=plan.framework.predictor,
-                files={role: str(path.absolute()) for role, path in self.prepared.weights.items()},
-                inputs=inputs,
-                batch_size=plan.execution.batch_size,
-                threads=plan.execution.threads,
-                device=plan.execution.device,
-                trace_level=int(self.level),
-                options=plan.framework.options,
-            )
-        )
+        loaded = worker.load(order)
+        self.workers.remove(worker)
         self.span("load_predictor", TraceLevel.APPLICATION_TRACE, begin, time.perf_counter_ns())
         if self.found.load_ns is None:
             self.found.load_ns = loaded.load_ns
             self.found.first_inference_ns = loaded.first_ns
-            self.found.effective = {**loaded.effective, "python": worker.python, "numpy": worker.numpy}
-        for warning in loaded.warnings:
-            self.warn(warning)
         return worker, loaded
+
+    def release(self, worker: Worker, loaded: Loaded) -> None:
+        """The worker has done its work: it ends, or is kept for the next run; its peak memory is noted."""
+        if self._keeper is None:
+            worker.quit()
+        else:
+            worker.note_memory()
+            self.workers.remove(worker)
+            self._keeper.give(self._key, worker, loaded)
+        self.found.peak_memory_bytes = max(self.found.peak_memory_bytes or 0, worker.peak_rss_bytes or 0) or None
 
     def span(self, name: str, level: TraceLevel, begin_ns: int, end_ns: int, **attributes: Any) -> None:
         """Note a span, if the level is traced; all are children of the evaluation's root span."""
@@ -236,6 +282,8 @@ class Run:
         self.stop_measuring()
         if self.pool is not None:
             self.pool.close()
+        if self._keeper is not None:
+            self._keeper.copy_log(self._log_begin, self.path / "logs" / "worker.log")
         shutil.rmtree(self.scratch, ignore_errors=True)
         shutil.rmtree(self.path / "scratch", ignore_errors=True)
 

@@ -142,6 +142,12 @@ class Worker:
             hint=f"its log ends with: {tail}" if tail else None,
         )
 
+    def note_memory(self) -> None:
+        """Note its peak memory so far."""
+        answer = self.ask(Ready())
+        if isinstance(answer, Ready):
+            self.peak_rss_bytes = answer.peak_rss_bytes
+
     def quit(self) -> None:
         """Ask the worker to finish and wait for it; notes its peak memory."""
         answer = self.ask(Quit())

@@ -82,6 +82,8 @@ def _carry_out(command: Message, model: Model, commands: IO[bytes], answers: IO[
         from mlscope.worker.load import loadgen
 
         return loadgen.run(command, model, commands, answers)
+    if isinstance(command, Ready):
+        return Ready(peak_rss_bytes())
     if isinstance(command, Quit):
         model.close()
         return Ready(peak_rss_bytes())

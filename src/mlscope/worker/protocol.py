@@ -221,7 +221,7 @@ class TestDone:
 
 @dataclasses.dataclass(frozen=True)
 class Ready:
-    """Worker → core: the last command is done and has nothing else to say."""
+    """Worker → core: the last command is done and has nothing else to say. Core → worker: answer the same."""
 
     peak_rss_bytes: int = 0
 

@@ -52,12 +52,12 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
     """Run one test.
 
     Raises:
-        Problem: LoadGen is not installed here, a setting is none of its TestSettings, or it is not the process's
-            first test (LoadGen keeps threads and counts conf files beyond a test's end).
+        Problem: LoadGen is not installed here, a setting is none of its TestSettings, or conf files are to be read in
+            a process that has run a test before (LoadGen counts them beyond a test's end, and zeroes the seeds).
     """
     global _begun  # noqa: PLW0603 - LoadGen itself lasts as long as the process
-    if _begun:
-        raise Problem("internal", "this process has run a LoadGen test already; the next one needs a new process")
+    if _begun and any((command.mlperf_conf, command.user_conf, command.audit_conf)):
+        raise Problem("internal", "this process has run a LoadGen test already; conf files need a new process")
     try:
         import mlperf_loadgen as loadgen
     except ImportError as error:
