@@ -63,7 +63,7 @@ class Prepared:
 
     @property
     def own_process(self) -> bool:
-        """Whether the worker can serve no other run: LoadGen reads conf files once a process, a container has one folder."""
+        """Whether the worker serves one run: LoadGen reads conf files once a process, a container has one folder."""
         load = self.plan.load
         if self.stack.kind == "container":
             return True
