@@ -33,6 +33,9 @@ FRAMEWORKS = {"ai_edge_litert", "cuda", "jax", "mxnet", "onnxruntime", "openvino
 
 WORKER = [module for module in MODULES if module.room == "worker"]
 
+LOADER_PROCESS = {"__main__", "_process", "_hooks", "_pictures", "_prepared", "_steps"}
+"""Modules of the loader that run in the stack that a manifest names for it."""
+
 
 def offences(modules: list[Module], wrong: Callable[[Module, list[str]], bool]) -> list[str]:
     """``file:line: name`` of every import that `wrong` objects to."""
@@ -105,4 +108,14 @@ def test_the_protocol_needs_the_standard_library_only() -> None:
 
 def test_the_worker_is_written_in_python_3_9() -> None:
     for module in WORKER:
+        ast.parse(module.text, str(module.path), feature_version=(3, 9))
+
+
+def test_a_loader_process_needs_numpy_and_the_decoder_only() -> None:
+    process = [module for module in MODULES if module.room == "loader" and module.path.stem in LOADER_PROCESS]
+    assert len(process) == len(LOADER_PROCESS)
+    may = {*sys.stdlib_module_names, "numpy", "cv2", "PIL"}
+    own = {f"mlscope.loader.{name}" for name in LOADER_PROCESS}
+    assert not offences(process, lambda _, name: name[0] not in may and ".".join(name[:3]) not in own)
+    for module in process:
         ast.parse(module.text, str(module.path), feature_version=(3, 9))

@@ -23,7 +23,7 @@ __all__ = ["Results", "evaluate", "open_store"]
 
 
 def evaluate(
-    model: str | Path = "Digits_CNN",
+    model: str | Path | None = None,
     dataset: str | Path | None = None,
     *,
     dataset_path: str | Path | None = None,
@@ -39,8 +39,10 @@ def evaluate(
     runs a test (``mlscope benchmark``).
 
     Args:
-        model: A built-in model's name, a manifest's path, or a model file's (with ``load={"random_inputs": True}``).
-        dataset: A built-in data set's name or a manifest's path; None: the one that suits the model.
+        model: A built-in model's name, a manifest's path, or a model file's (with ``load={"random_inputs": True}``);
+            None: what ``weights_tags`` choose, or ``Digits_CNN``.
+        dataset: A built-in data set's name or a manifest's path; None: what ``images_tags`` choose, or the one that
+            suits the model.
         dataset_path: Folder of the pictures.
         scenario: ``SingleStream``, ``MultiStream``, ``Server`` or ``Offline``.
         mode: ``AccuracyOnly``, ``PerformanceOnly``, ``SubmissionRun`` or ``FindPeakPerformance``.
@@ -56,11 +58,8 @@ def evaluate(
         >>> run = mlscope.evaluate(scenario="SingleStream", load={"min_duration_s": 2})
         >>> run.record.latency[0].mean_ns, run.latencies_ns().max()
     """
-    fields: dict[str, Any] = {
-        "model_name": str(model),
-        "dataset_name": None if dataset is None else str(dataset),
-        "dataset_path": dataset_path,
-    }
+    fields: dict[str, Any] = {"dataset_name": None if dataset is None else str(dataset), "dataset_path": dataset_path}
+    fields |= {"model_name": str(model)} if model is not None else {}
     if request.get("repetitions", 1) != 1 or request.get("record") is False:
         raise UsageError("evaluate() runs once and keeps its record", hint="call it in a loop for repetitions")
     if scenario is None and (load or mode != "PerformanceOnly"):

@@ -64,9 +64,9 @@ def benchmark(
                 f"{file} is a model without a manifest",
                 hint="add --random-inputs, or give --model-name a manifest (mlscope manifest init writes one)",
             )
-        if model.model_names != _MODEL.model_names:
-            named = ",".join(model.model_names)
-            raise UsageError(f"two models: {file} and --model-name {named}", hint="leave one of them out")
+        for name, other in (("--model-name", ",".join(model.model_names)), ("--weights-tags", model.weights_tags)):
+            if other:
+                raise UsageError(f"two models: {file} and {name} {other}", hint="leave one of them out")
         models = [{"model_name": str(file)}]
     groups = (model, stack, data, execution, record, database)
     request = make_request("benchmark", groups, flags, load=load, **more)

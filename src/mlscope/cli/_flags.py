@@ -71,12 +71,19 @@ class ModelFlags(FlagGroup):
         tuple[str, ...],
         flag(
             "A built-in model's name or a manifest's path; several, separated by commas or repeated, are measured one "
-            "after the other and compared; `all`: every built-in model.",
+            "after the other and compared; `all`: every built-in model. Default: Digits_CNN.",
             "--model-name",
             metavar="NAME",
         ),
-    ] = ("Digits_CNN",)
+    ] = ()
     model_version: Annotated[str | None, flag("Version, where there are several.", metavar="VERSION")] = None
+    weights_tags: Annotated[
+        str | None,
+        flag(
+            "Choose model and files by tags, among those of --model-name if that is given; -TAG: not that one.",
+            metavar="TAG,TAG",
+        ),
+    ] = None
     weights: Annotated[
         Path | None,
         flag("Local file for the model's graph; its sha256 must be the manifest's.", metavar="FILE"),
@@ -97,16 +104,17 @@ class ModelFlags(FlagGroup):
         precision = values.pop("precision")
         if precision is not None:
             values["options"]["precision"] = precision
-        return values | {"model_name": values.pop("model_names")[0]}
+        names = values.pop("model_names")
+        return _values.chosen({**values, "model_name": names[0] if names else None}, "model_name", "weights_tags")
 
     def axes(self) -> list[dict[str, str | None]]:
-        """Every model, as a field of a request."""
+        """Every model, as a field of a request; without names the request stays as it is."""
         names = _values.comma_list(self.model_names)
         if "all" in names:
             from mlscope.manifests import list_models
 
             names = tuple(found.manifest.name for found in list_models())
-        return [{"model_name": name} for name in names]
+        return [{"model_name": name} for name in names] or [{}]
 
 
 @group("Data", 20)
@@ -122,7 +130,19 @@ class DataFlags(FlagGroup):
             metavar="NAME",
         ),
     ] = None
+    images_tags: Annotated[
+        str | None,
+        flag("Choose the data set by tags; `preprocessed` and `original` also say how it is fed.", metavar="TAG,TAG"),
+    ] = None
     dataset_path: Annotated[Path | None, flag("Folder with the data set's list and pictures.", metavar="DIR")] = None
+    preprocess: Annotated[
+        Literal["auto", "cached", "inline"],
+        flag(
+            "cached: pictures are prepared up to mean and scale once, and kept. inline: anew in each run. auto: inline "
+            "where it is timed (predict), else cached (benchmark).",
+            converter=_values.choice,
+        ),
+    ] = "auto"
     dataset_category: Annotated[
         Literal["vision"],
         flag(
@@ -135,7 +155,9 @@ class DataFlags(FlagGroup):
 
     def values(self) -> dict[str, Any]:
         """As for :class:`FlagGroup`."""
-        return {"dataset_name": self.dataset_name, "dataset_path": self.dataset_path}
+        values = super().values()
+        del values["dataset_category"]
+        return _values.chosen(values, "dataset_name", "images_tags")
 
 
 @group("Input list", 25)

@@ -211,6 +211,18 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._download:datasets",
         ("mlscope download dataset digits",),
     ),
+    ("data",): Command(
+        "Look after the pictures that are kept prepared.",
+        examples=("mlscope data list", "mlscope data prune --days 30"),
+    ),
+    ("data", "list"): Command(
+        "List the prepared sets of this machine.", "mlscope.cli._data:list_all", ("mlscope data list --format json",)
+    ),
+    ("data", "prune"): Command(
+        "Remove the prepared sets that were not used for a while.",
+        "mlscope.cli._data:prune",
+        ("mlscope data prune --days 30", "mlscope data prune --days 0"),
+    ),
     ("version",): Command(
         "Print the versions of mlscope, Python and LoadGen.", "mlscope.cli._version:version", ("mlscope version",)
     ),
@@ -232,6 +244,7 @@ ALIASES: dict[Path, Path] = {
     ("info", "model"): ("info", "models"),
     ("info", "dataset"): ("info", "datasets"),
     ("info", "framework"): ("info", "frameworks"),
+    ("data", "ls"): ("data", "list"),
     ("stack", "ls"): ("stack", "list"),
     ("stack", "remove"): ("stack", "rm"),
 }

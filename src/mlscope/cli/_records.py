@@ -52,9 +52,15 @@ def timing_lines(record: Record) -> list[str]:
     milliseconds = {
         "load": timings.load_ns,
         "first inference": timings.first_inference_ns,
-        "pre-processing of a sample": timings.preprocess_mean_ns,
     }
     parts = [f"{name} {value / 1e6:.1f} ms" for name, value in milliseconds.items() if value is not None]
+    if timings.preprocess_mean_ns is not None:
+        cached = record.data is not None and record.data.preprocess == "cached"
+        parts.append(
+            f"mean and scale of a prepared sample {timings.preprocess_mean_ns / 1e6:.3f} ms"
+            if cached
+            else f"pre-processing of a sample {timings.preprocess_mean_ns / 1e6:.1f} ms"
+        )
     if timings.wait_share is not None:
         parts.append(f"waited {100 * timings.wait_share:.0f} % of the time")
     if timings.peak_memory_bytes is not None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from mlscope.errors import UsageError
 
 __all__ = [
     "choice",
+    "chosen",
     "comma_list",
     "did_you_mean",
     "options",
@@ -74,6 +75,25 @@ def comma_list(texts: Sequence[str]) -> tuple[str, ...]:
     """Parts between commas, without empty ones, each once."""
     parts = (part.strip() for text in texts for part in text.split(","))
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def chosen(values: Mapping[str, Any], name: str, tags: str) -> dict[str, Any]:
+    """The values without a name that was not given, and with the tags as a list.
+
+    Args:
+        values: Field → value.
+        name: Field of the name.
+        tags: Field of the tags that may choose instead of it.
+
+    Raises:
+        UsageError: Tags are asked for, but there is none.
+    """
+    found = {key: value for key, value in values.items() if key != name or value is not None}
+    text = found[tags]
+    found[tags] = () if text is None else comma_list((text,))
+    if text is not None and not found[tags]:
+        raise UsageError("no tags are given", where=f"--{tags.replace('_', '-')}", hint="write them as model,onnx,fp32")
+    return found
 
 
 def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:

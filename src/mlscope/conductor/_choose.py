@@ -7,14 +7,14 @@ import glob
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlscope._schema import canonical_digest
 from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._progress import DownloadProgress
 from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
-from mlscope.loader import Dataset, open_dataset
+from mlscope.loader import Dataset, Decoder, decoder_from_lock, find_decoder, open_dataset
 from mlscope.manifests import (
     Asset,
     DatasetManifest,
@@ -26,6 +26,10 @@ from mlscope.manifests import (
     list_datasets,
     load_dataset,
     load_framework,
+    load_model,
+    parse_tags,
+    select_images,
+    select_weights,
 )
 from mlscope.plan import Request, WeightsChoice
 from mlscope.recipes import make, materialise
@@ -34,8 +38,10 @@ from mlscope.stacks import Stack, find_stack, named_framework
 __all__ = [
     "Chosen",
     "choose_dataset",
+    "choose_decoder",
     "choose_framework",
     "choose_labels",
+    "choose_model",
     "choose_stack",
     "choose_weights",
     "split_options",
@@ -74,15 +80,36 @@ def split_options(request: Request) -> Request:
     return request.model_copy(update={"framework": f"{name}{version}", "options": {**request.options, **own}})
 
 
-def choose_framework(request: Request, manifest: ModelManifest) -> Chosen:
-    """The framework that the user names, or else the manifest's; the manifest's constraint holds for its own only.
+def choose_model(request: Request) -> tuple[Found[ModelManifest], Weights | None]:
+    """The model that is named, or the one whose files have the tags; with the tags also which of its files.
+
+    Raises:
+        ManifestError: There is no such model, or its manifest is broken.
+        UsageError: No files have the tags, or several do.
+        StackError: The framework that is named is not known.
+    """
+    if not request.weights_tags:
+        return load_model(request.model_name, request.model_version), None
+    named = "model_name" in request.model_fields_set
+    models = [load_model(request.model_name, request.model_version)] if named else None
+    tags = parse_tags(",".join(request.weights_tags))
+    if request.framework is not None:
+        tags = (*tags, named_framework(request.framework)[0].name)
+    return select_weights(tags, models)
+
+
+def choose_framework(request: Request, manifest: ModelManifest, entry: Weights | None = None) -> Chosen:
+    """The framework that the user names, or else the one of the files that the tags chose, or else the manifest's.
+
+    The manifest's constraint holds for its own framework only.
 
     Raises:
         StackError: There is no such framework.
     """
     own = manifest.framework
     if request.framework is None:
-        return Chosen(load_framework(own.name).manifest, own.version)
+        name = entry.framework if entry else own.name
+        return Chosen(load_framework(name).manifest, own.version if name == own.name else "*")
     framework, constraint = named_framework(request.framework)
     if constraint == "*" and framework.name == own.name:
         constraint = own.version
@@ -109,14 +136,28 @@ def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
 
 
 def choose_weights(
-    request: Request, found: Found[ModelManifest], framework: FrameworkManifest, stack: Stack, observer: Observer
+    request: Request,
+    found: Found[ModelManifest],
+    entry: Weights | None,
+    *,
+    framework: FrameworkManifest,
+    stack: Stack,
+    observer: Observer,
 ) -> tuple[dict[str, Path], tuple[WeightsChoice, ...]]:
     """The model's files for a framework: fetched, or made by the manifest's recipe.
+
+    Args:
+        request: What is wanted.
+        found: The model.
+        entry: Which of its files, where tags chose them; None: the first that are for the framework.
+        framework: The framework.
+        stack: What will read them.
+        observer: Hears of it.
 
     Raises:
         MlscopeError: The manifest has none for it, or they cannot be had.
     """
-    entry = found.manifest.weights_for(framework.name)
+    entry = entry or found.manifest.weights_for(framework.name)
     if entry is None:
         if not framework.suffixes:
             return {}, ()
@@ -192,15 +233,30 @@ def choose_labels(request: Request, found: Found[ModelManifest], observer: Obser
     return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
-def choose_dataset(request: Request, manifest: ModelManifest, observer: Observer) -> Dataset:
+def choose_dataset(
+    request: Request, manifest: ModelManifest, observer: Observer
+) -> tuple[Dataset, Literal["cached", "inline"] | None]:
     """The samples: a data set's (where none is named, one that suits the model), or the pictures that are named.
+
+    Returns:
+        The data set, and in which form, where tags or a flag say so.
 
     Raises:
         MlscopeError: There is no such data set, or its files are not as they should be.
     """
+    form = None if request.preprocess == "auto" else request.preprocess
     if request.command == "predict urls":
-        return _urls(request)
-    found = load_dataset(request.dataset_name) if request.dataset_name else _suitable_dataset(request, manifest)
+        return _urls(request), form
+    if request.images_tags:
+        datasets = [load_dataset(request.dataset_name)] if request.dataset_name else None
+        selected = select_images(parse_tags(",".join(request.images_tags)), manifest.inputs[0], datasets)
+        found = selected.found
+        if form is not None and selected.preprocess not in {None, form}:
+            tag = "preprocessed" if selected.preprocess == "cached" else "original"
+            raise UsageError(f"--preprocess {form} contradicts the tag '{tag}'", hint="leave one of them out")
+        form = form or selected.preprocess
+    else:
+        found = load_dataset(request.dataset_name) if request.dataset_name else _suitable_dataset(request, manifest)
     for warning in found.warnings:
         observer.note(warning)
     path = request.dataset_path
@@ -212,7 +268,20 @@ def choose_dataset(request: Request, manifest: ModelManifest, observer: Observer
             progress=DownloadProgress(observer),
             warn=observer.warn,
         )
-    return open_dataset(found.manifest, found.path.parent, path)
+    return open_dataset(found.manifest, found.path.parent, path), form
+
+
+def choose_decoder(request: Request, manifest: ModelManifest, lock: str | None, observer: Observer) -> Decoder:
+    """What decodes the pictures: mlscope's own interpreter, or the stack that the manifest or a stored lock names.
+
+    Raises:
+        MlscopeError: It cannot be had.
+    """
+    inputs = manifest.inputs[0]
+    report: dict[str, Any] = {"offline": request.offline, "progress": observer.stage, "warn": observer.warn}
+    if lock is not None:
+        return decoder_from_lock(lock, inputs, **report)
+    return find_decoder(manifest.loader, inputs, **report)
 
 
 def _suitable_dataset(request: Request, model: ModelManifest) -> Found[DatasetManifest]:
@@ -251,4 +320,4 @@ def _urls(request: Request) -> Dataset:
             names += [str(Path(match).absolute()) for match in matches if Path(match).is_file()]
     if not names:
         raise UsageError("no pictures are named", hint="mlscope predict urls FILE_OR_GLOB_OR_URL …")
-    return Dataset("urls", "1", Path("/"), tuple(names), None, None, canonical_digest(names))
+    return Dataset("urls", "1", Path("/"), tuple(names), None, None, canonical_digest(names), "none")

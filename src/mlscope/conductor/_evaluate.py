@@ -24,6 +24,7 @@ from mlscope.conductor._run import Run, scratch_folder
 from mlscope.errors import Interrupted, MlscopeError, ResourceError, UsageError
 from mlscope.plan import Request
 from mlscope.results import (
+    DataUse,
     Failure,
     Record,
     RunFolder,
@@ -242,6 +243,7 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
         mlscope_version=origin().version,
         mlscope_commit=origin().commit,
         mlscope_dirty=origin().dirty,
+        data=_data_use(run.prepared),
         accuracy=found.accuracy,
         latency=found.latency,
         loadgen=found.loadgen,
@@ -258,6 +260,19 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
         effective=found.effective,
         failure=_failure(error),
         warnings=tuple(run.warnings),
+    )
+
+
+def _data_use(prepared: Prepared) -> DataUse | None:
+    choice, decoder = prepared.plan.dataset, prepared.decoder
+    if choice is None or decoder is None:
+        return None
+    return DataUse(
+        layout=choice.layout,
+        preprocess=choice.preprocess,
+        prepared=choice.prepared,
+        libraries=dict(decoder.libraries),
+        lock_sha256=decoder.stack.lock_sha256 if decoder.stack else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     run.observer.stage("load the model")
     worker, loaded = run.start_worker(list(inputs) if inputs else [wanted_input(run)])
     run.found.output = output_position(run, loaded)
-    files = _random_inputs(run, loaded, load) if run.prepared.dataset is None else _pictures(run, loaded)
+    files = _inputs(run, loaded, load)
     outputs = output_files(run, loaded, load.sample_count) if load.mode == "AccuracyOnly" else []
     (run.path / "loadgen").mkdir()
     done = None
@@ -67,6 +68,30 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
         )
     finally:
         _gather(run, command, done)
+
+
+def _inputs(run: Run, loaded: Loaded, load: LoadChoice) -> list[Path]:
+    """The files with all samples of the test."""
+    pictures = run.prepared.pictures
+    if run.prepared.dataset is None:
+        return _random_inputs(run, loaded, load)
+    if pictures is None or pictures.direct is None:
+        return _pictures(run, loaded)
+    for row, error in pictures.failed().items():
+        raise _unusable(error, run.prepared.dataset.path(row))
+    _warn_of_oddities(run, Counter(pictures.oddities()))
+    return [pictures.pixels]
+
+
+def _unusable(error: str, path: str) -> DataError:
+    """A load test needs every picture."""
+    return DataError(error, where=path, hint="mend the file or its list")
+
+
+def _warn_of_oddities(run: Run, oddities: Counter[str]) -> None:
+    if oddities:
+        counts = ", ".join(f"{number} {kind}" for kind, number in sorted(oddities.items()))
+        run.warn(f"pictures that are no 8-bit RGB were converted: {counts}")
 
 
 def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[Path]) -> LoadTest:
@@ -84,6 +109,7 @@ def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[
         outdir=str(run.path / "loadgen"),
         model_key=load.model_key,
         inputs=[str(path) for path in files],
+        offset=(run.prepared.pictures and run.prepared.pictures.direct) or 0,
         sample_count=load.sample_count,
         performance_count=load.performance_count,
         samples=str(run.path / "samples.bin"),
@@ -171,26 +197,15 @@ def _load_all(run: Run, pool: LoaderPool, dataset: Dataset, count: int) -> Array
         DataError: A picture cannot be read; a load test needs all of them.
     """
     times = np.zeros((count, 2), np.int64)
-    oddities: dict[str, int] = {}
-    for row in range(count):
-        pool.load(row, [(0, row, dataset.path(row))])
-    done = 0
-    with selectors.DefaultSelector() as selector:
-        for channel in pool.channels:
-            selector.register(channel, selectors.EVENT_READ, channel)
-        while done < count:
-            for key, _ in selector.select():
-                for loaded in pool.receive(key.data):
-                    if loaded.error:
-                        raise DataError(loaded.error, where=dataset.path(loaded.row), hint="mend the file or its list")
-                    if loaded.oddity:
-                        oddities[loaded.oddity] = oddities.get(loaded.oddity, 0) + 1
-                    times[loaded.row] = loaded.begin_ns, loaded.end_ns
-                    done += 1
-            run.observer.advance(done)
-    if oddities:
-        counts = ", ".join(f"{number} {kind}" for kind, number in sorted(oddities.items()))
-        run.warn(f"pictures that are no 8-bit RGB were converted: {counts}")
+    oddities = Counter[str]()
+    for done, loaded in enumerate(pool.load_all([dataset.path(row) for row in range(count)]), 1):
+        if loaded.error:
+            raise _unusable(loaded.error, dataset.path(loaded.row))
+        if loaded.oddity:
+            oddities[loaded.oddity] += 1
+        times[loaded.row] = loaded.begin_ns, loaded.end_ns
+        run.observer.advance(done)
+    _warn_of_oddities(run, oddities)
     return times
 
 

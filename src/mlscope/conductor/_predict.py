@@ -50,6 +50,8 @@ def loader_setup(run: Run, ring: Path | None, slot_bytes: int, slots: int) -> Lo
     assert manifest is not None
     hooks = manifest.hooks.model_dump() if run.prepared.request.allow_hooks else {}
     keys = {"name", "version", "inputs", "outputs", "attributes"}
+    decoder, pictures = run.prepared.decoder, run.prepared.pictures
+    assert decoder is not None
     return LoaderSetup(
         input=manifest.inputs[0].model_dump(mode="json"),
         hooks=hooks,
@@ -57,6 +59,9 @@ def loader_setup(run: Run, ring: Path | None, slot_bytes: int, slots: int) -> Lo
         ring=ring,
         slot_bytes=slot_bytes,
         slots=slots,
+        prepared=pictures.folder if pictures else None,
+        python=decoder.python,
+        environment=decoder.environment,
     )
 
 

@@ -10,15 +10,17 @@ from typing import Any
 
 from mlscope.conductor._choose import (
     choose_dataset,
+    choose_decoder,
     choose_framework,
     choose_labels,
+    choose_model,
     choose_stack,
     choose_weights,
 )
 from mlscope.conductor._outcome import Observer
 from mlscope.errors import DataError, ModelError, UsageError
-from mlscope.loader import Dataset
-from mlscope.manifests import FrameworkManifest, ModelManifest, OutputSpec, load_model
+from mlscope.loader import Dataset, Decoder
+from mlscope.manifests import FrameworkManifest, ModelManifest, OutputSpec
 from mlscope.plan import (
     DatasetChoice,
     ExecutionChoice,
@@ -32,6 +34,7 @@ from mlscope.plan import (
     read_conf,
     recorded_level,
 )
+from mlscope.recipes import PreparedPictures, cannot_prepare, prepare_pictures
 from mlscope.stacks import Stack, find_gpu
 from mlscope.worker.protocol import TraceLevel
 
@@ -55,6 +58,10 @@ class Prepared:
     dataset: Dataset | None
     labels: tuple[str, ...]
     """Class names by position in the output; empty where there are none."""
+    decoder: Decoder | None = None
+    """What decodes pictures; None for random inputs."""
+    pictures: PreparedPictures | None = None
+    """The prepared set that the samples come from; None: their files."""
 
     @property
     def output(self) -> OutputSpec:
@@ -92,28 +99,29 @@ def trace_level(name: str, observer: Observer) -> TraceLevel:
     return level
 
 
-def prepare(request: Request, observer: Observer, stack: Stack | None = None) -> Prepared:
-    """Resolve a request; `stack` is given where a stored one is used again.
+def prepare(
+    request: Request, observer: Observer, stack: Stack | None = None, loader_lock: str | None = None
+) -> Prepared:
+    """Resolve a request; `stack` and the loader's lock are given where stored ones are used again.
 
     Raises:
         MlscopeError: Whatever is wrong with it; nothing was measured yet.
     """
     observer.stage("prepare")
     level = trace_level(request.trace_level, observer)
-    found = load_model(request.model_name, request.model_version)
+    found, entry = choose_model(request)
     for warning in found.warnings:
         observer.note(warning)
     manifest = found.manifest
-    chosen = choose_framework(request, manifest)
+    chosen = choose_framework(request, manifest, entry)
     framework = chosen.framework
     if request.gpu:  # before an environment is made for it
         observer.note(f"GPU: {find_gpu(request.gpu_device_id)}")
     _check_limits(request, manifest)
     stack = stack or choose_stack(request, chosen, observer)
-    weights, files = choose_weights(request, found, framework, stack, observer)
-    dataset = None if request.load and request.load.random_inputs else choose_dataset(request, manifest, observer)
-    if dataset is not None:
-        _check_classes(manifest, dataset, observer)
+    weights, files = choose_weights(request, found, entry, framework=framework, stack=stack, observer=observer)
+    data = _data(request, manifest, observer, loader_lock)
+    request = _named(request, manifest, data.dataset)
     plan = Plan(
         command=request.command,
         model=ModelChoice(
@@ -133,12 +141,68 @@ def prepare(request: Request, observer: Observer, stack: Stack | None = None) ->
             overridden=request.framework is not None,
             options=_options(request, manifest, framework),
         ),
-        dataset=_choose_rows(request, dataset) if dataset is not None else None,
+        dataset=data.choice,
         execution=execution(request, level),
-        load=load_choice(request, manifest.name, None if dataset is None else len(dataset)) if request.load else None,
+        load=load_choice(request, manifest.name, len(data.dataset) if data.dataset else None) if request.load else None,
         stack_kind=stack.kind,
     )
-    return Prepared(request, plan, stack, weights, manifest, dataset, choose_labels(request, found, observer))
+    labels = choose_labels(request, found, observer)
+    return Prepared(
+        request, plan, stack, weights, manifest, data.dataset, labels, decoder=data.decoder, pictures=data.pictures
+    )
+
+
+def _named(request: Request, manifest: ModelManifest, dataset: Dataset | None) -> Request:
+    """The request with the names that its tags led to, so that it leads there again."""
+    changes: dict[str, Any] = {}
+    if request.weights_tags and "model_name" not in request.model_fields_set:
+        changes |= {"model_name": manifest.name, "model_version": manifest.version}
+    if request.images_tags and dataset is not None and request.dataset_name is None:
+        changes["dataset_name"] = dataset.name
+    return request.model_copy(update=changes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Data:
+    """The samples of an evaluation; nothing at all for random inputs."""
+
+    dataset: Dataset | None = None
+    choice: DatasetChoice | None = None
+    decoder: Decoder | None = None
+    pictures: PreparedPictures | None = None
+
+
+def _data(request: Request, manifest: ModelManifest, observer: Observer, lock: str | None) -> _Data:
+    if request.load and request.load.random_inputs:
+        return _Data()
+    inputs = manifest.inputs[0]
+    dataset, form = choose_dataset(request, manifest, observer)
+    _check_classes(manifest, dataset, observer)
+    choice = _choose_rows(request, dataset)
+    decoder = choose_decoder(request, manifest, lock, observer)
+    pictures = None
+    if _cached(request, manifest, form):
+        processes = request.loader_processes or min(8, host_threads())
+        pictures = prepare_pictures(dataset, choice.count, inputs, decoder, processes=processes, watcher=observer)
+        choice = choice.model_copy(update={"preprocess": "cached", "prepared": pictures.key})
+    return _Data(dataset, choice, decoder, pictures)
+
+
+def _cached(request: Request, manifest: ModelManifest, form: str | None) -> bool:
+    """Whether samples come from a prepared set.
+
+    Raises:
+        UsageError: They shall, but cannot.
+    """
+    if form is None:
+        form = "cached" if request.load else "inline"
+        return form == "cached" and cannot_prepare(manifest.inputs[0], manifest.hooks) is None
+    reason = cannot_prepare(manifest.inputs[0], manifest.hooks) if form == "cached" else None
+    if reason is not None:
+        raise UsageError(
+            f"the pictures of {manifest.name} cannot be kept prepared: {reason}", hint="use --preprocess inline"
+        )
+    return form == "cached"
 
 
 def _options(request: Request, manifest: ModelManifest, framework: FrameworkManifest) -> dict[str, Any]:
@@ -181,7 +245,14 @@ def _choose_rows(request: Request, dataset: Dataset) -> DatasetChoice:
         raise DataError("--num-file-parts 0 leaves no pictures to evaluate")
     if request.load:
         rows = min(rows, request.load.dataset_size or rows)
-    return DatasetChoice(name=dataset.name, version=dataset.version, sha256=dataset.sha256, count=rows, total=total)
+    return DatasetChoice(
+        name=dataset.name,
+        version=dataset.version,
+        sha256=dataset.sha256,
+        count=rows,
+        total=total,
+        layout=dataset.layout,
+    )
 
 
 def _check_limits(request: Request, manifest: ModelManifest) -> None:

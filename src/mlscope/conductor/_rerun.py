@@ -13,6 +13,7 @@ from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._evaluate import evaluate_prepared
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import prepare
+from mlscope.conductor._run import LOADER_LOCK
 from mlscope.errors import StoreError
 from mlscope.manifests import load_framework
 from mlscope.plan import Plan, Request
@@ -58,7 +59,8 @@ def rerun(run_id: str, observer: Observer | None = None, *, offline: bool = Fals
     if request.load is not None and is_bare(request.model_name):
         prepared, inputs = prepare_bare(request, hears, stack)
     else:
-        prepared = prepare(request, hears, stack)
+        own = folder / LOADER_LOCK
+        prepared = prepare(request, hears, stack, own.read_text(encoding="utf-8") if own.is_file() else None)
     then = Origin(original.mlscope_version, original.mlscope_commit, original.mlscope_dirty)
     if then != origin():
         hears.warn(f"mlscope is not as it was: {then} then, {origin()} now")

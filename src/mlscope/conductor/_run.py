@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
     Times = np.ndarray[Any, Any]
 
-__all__ = ["Found", "Run", "mean_ns", "scratch_folder"]
+__all__ = ["LOADER_LOCK", "Found", "Run", "mean_ns", "scratch_folder"]
 
+LOADER_LOCK = "loader-lock.json"
 _SHM = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 
@@ -155,6 +156,9 @@ class Run:
             write_atomic(self.path / "request.json", _repeatable(prepared.request) + "\n")
             write_atomic(self.path / "system.json", self.system.model_dump_json(indent=2) + "\n")
             write_atomic(self.path / "lock.json", json.dumps(prepared.stack.lock(), indent=2) + "\n")
+            if prepared.decoder is not None and prepared.decoder.stack is not None:
+                lock = json.dumps(prepared.decoder.stack.lock(), indent=2) + "\n"
+                write_atomic(self.path / LOADER_LOCK, lock)
             load = prepared.plan.load
             confs = {"mlperf": load.mlperf_conf, "user": load.user_conf, "audit": load.audit_conf} if load else {}
             for name, text in confs.items():
@@ -212,13 +216,14 @@ class Run:
     def _new_worker(self, order: Load) -> tuple[Worker, Loaded]:
         request = self.prepared.request
         named = _existing(self.prepared.plan.framework.options)
+        pictures = [self.prepared.pictures.pixels] if self.prepared.pictures else []
         begin = time.perf_counter_ns()
         worker = Worker(
             self.prepared.stack,
             folder=self._keeper.folder if self._keeper else self.path,
             log=self.worker_log,
             prefix=request.worker_prefix,
-            files=[*self.prepared.weights.values(), *(path for path in named if not path.is_dir())],
+            files=[*self.prepared.weights.values(), *pictures, *(path for path in named if not path.is_dir())],
             writable=[self.scratch, *(path for path in named if path.is_dir())],
             env=request.env,
             gpu=request.gpu_device_id if request.gpu else None,

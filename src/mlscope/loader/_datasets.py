@@ -30,6 +30,8 @@ class Dataset:
     classes: int | None
     sha256: str
     """Digest of the list: names, labels and file sizes."""
+    layout: str = "val_map"
+    """How the list was read."""
 
     def __len__(self) -> int:
         return len(self.files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import selectors
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from mlscope.errors import DataError, WorkerError
 
 __all__ = ["Loaded", "LoaderPool", "LoaderSetup"]
 
+_ENTRY = Path(__file__).with_name("__main__.py")
 _AHEAD = 2  # tasks that a process has been given: one in work, one waiting
 _CHUNK = 8  # rows of one task
 _MOST_PIXELS = 1 << 28  # of a picture: a file of some kilobytes can claim to be gigabytes of one colour
@@ -33,6 +35,24 @@ class LoaderSetup:
     ring: Path | None = None
     slot_bytes: int = 0
     slots: int = 0
+    ring_offset: int = 0
+    """Bytes before the first slot."""
+    prepared: Path | None = None
+    """Folder of a prepared set that the samples come from; their paths are only names then."""
+    python: Path = Path(sys.executable)
+    """The interpreter that decodes."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Variables that it needs beside the caller's."""
+
+    def line(self) -> bytes:
+        """What a process is told first."""
+        told: dict[str, Any] = {"input": self.input, "hooks": dict(self.hooks), "context": self.context}
+        if self.ring is not None:
+            told |= {"ring": str(self.ring), "offset": self.ring_offset}
+            told |= {"slot_bytes": self.slot_bytes, "slots": self.slots}
+        if self.prepared is not None:
+            told["prepared"] = str(self.prepared)
+        return json.dumps(told).encode() + b"\n"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,20 +71,9 @@ class LoaderPool:
     """Hands pictures to processes; the caller selects on :meth:`channels` and collects with :meth:`receive`."""
 
     def __init__(self, setup: LoaderSetup, processes: int, log: Path) -> None:
-        line = json.dumps(
-            {
-                "input": setup.input,
-                "hooks": dict(setup.hooks),
-                "context": setup.context,
-                **(
-                    {"ring": str(setup.ring), "slot_bytes": setup.slot_bytes, "slots": setup.slots}
-                    if setup.ring
-                    else {}
-                ),
-            }
-        ).encode()
-        command = [sys.executable, "-m", "mlscope.loader._process"]
-        env = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(_MOST_PIXELS), **os.environ}
+        line = setup.line()
+        command = [str(setup.python), "-u", str(_ENTRY)]
+        env = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(_MOST_PIXELS), **os.environ, **setup.environment}
         self._channels: list[Channel] = []
         self._given: dict[int, int] = {}
         self._waiting: deque[tuple[int, list[tuple[int, int, str]]]] = deque()
@@ -73,7 +82,7 @@ class LoaderPool:
                 channel = Channel(command, log=log, env=env, cwd=log.parent)
                 self._channels.append(channel)
                 self._given[channel.fileno()] = 0
-                channel.send(line + b"\n")
+                channel.send(line)
             for channel in self._channels:
                 self._check_ready(channel)
         except BaseException:
@@ -99,6 +108,24 @@ class LoaderPool:
         for first in range(0, len(items), _CHUNK):
             self._waiting.append((slot, list(items[first : first + _CHUNK])))
         self._feed()
+
+    def load_all(self, paths: Sequence[str]) -> Iterator[Loaded]:
+        """Load every picture into a slot of its own, and give what became of each as it comes.
+
+        Raises:
+            WorkerError: A process is gone.
+        """
+        for row, path in enumerate(paths):
+            self.load(row, [(0, row, path)])
+        left = len(paths)
+        with selectors.DefaultSelector() as selector:
+            for channel in self._channels:
+                selector.register(channel, selectors.EVENT_READ, channel)
+            while left:
+                for key, _ in selector.select():
+                    for loaded in self.receive(key.data):
+                        left -= 1
+                        yield loaded
 
     def _feed(self) -> None:
         for channel in self._channels:

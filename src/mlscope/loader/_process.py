@@ -1,6 +1,7 @@
 """A loader process: pictures into slots of a shared file, and hooks over outputs.
 
-Lines of JSON come in and go out (see :mod:`mlscope._channel`); stdout and stderr are its log.
+Lines of JSON come in and go out (see :mod:`mlscope._channel`); stdout and stderr are its log. It may run in a stack of
+its own, on any Python from 3.9 that has numpy and the decoder: see ``__main__.py`` of this room.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 import mmap
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,42 +21,38 @@ import numpy as np
 
 from mlscope.loader._hooks import HookError, compile_hooks
 from mlscope.loader._pictures import oddity
+from mlscope.loader._prepared import PreparedSet
 from mlscope.loader._steps import UnreadableError, check_whole, compile_steps
 
 __all__ = ["main"]
 
 Array = np.ndarray[Any, Any]
+Hooks = Mapping[str, Callable[[Any], Any]]
 _MOST_ERROR = 500  # characters: an answer fits into the pipe, so that nobody waits for the other
 
 
 class _Pictures:
-    """Turns files into tensors, in the slots of the shared file."""
+    """Brings samples into the slots of the shared file."""
 
-    def __init__(self, setup: Mapping[str, Any], hooks: Mapping[str, Callable[[Any], Any]]) -> None:
+    def __init__(self, setup: Mapping[str, Any], hooks: Hooks) -> None:
         spec = setup["input"]
         self._shape, self._dtype = tuple(spec["shape"]), np.dtype(spec["element_type"])
-        self._run = compile_steps(spec)
-        self._hooks = hooks
-        self._expected = "grey" if spec["color_mode"] == "GRAY" else None
+        self._source = PreparedSet(Path(setup["prepared"]), spec) if "prepared" in setup else _Files(spec, hooks)
         self._row_bytes = int(np.prod(self._shape, dtype=np.int64)) * self._dtype.itemsize
-        self._slot_bytes = int(setup["slot_bytes"])
+        self._slot_bytes, self._offset = int(setup["slot_bytes"]), int(setup["offset"])
         handle = os.open(setup["ring"], os.O_RDWR)
-        self._map = mmap.mmap(handle, self._slot_bytes * int(setup["slots"]))
+        self._map = mmap.mmap(handle, self._offset + self._slot_bytes * int(setup["slots"]))
         os.close(handle)
 
-    def fill(self, slot: int, place: int, path: str) -> list[Any]:
-        """Load one file; ``[begin_ns, end_ns, error or None, oddity or None]``."""
+    def fill(self, slot: int, place: int, number: int, path: str) -> list[Any]:
+        """Load one sample; ``[begin_ns, end_ns, error or None, oddity or None]``."""
         begin = time.perf_counter_ns()
         error = odd = None
-        start = slot * self._slot_bytes + place * self._row_bytes
+        start = self._offset + slot * self._slot_bytes + place * self._row_bytes
         row = np.frombuffer(self._map, self._dtype, self._row_bytes // self._dtype.itemsize, start).reshape(self._shape)
         try:
-            data = Path(path).read_bytes()
-            if not data:
-                raise UnreadableError("the file is empty")
-            odd = oddity(data)
-            odd = None if odd == self._expected else odd
-            row[...] = self._tensor(data)
+            odd, make = self._source.open(number, path)
+            row[...] = make()
         except (UnreadableError, OSError) as problem:
             error = str(problem)
         except Exception as problem:  # noqa: BLE001 - a hook or decoder may raise anything: the sample failed
@@ -66,6 +62,24 @@ class _Pictures:
             row[...] = 0
             error = " ".join(error.split())[:_MOST_ERROR]
         return [begin, time.perf_counter_ns(), error, odd]
+
+
+class _Files:
+    """Samples as files, turned into tensors by the declared steps and the hooks."""
+
+    def __init__(self, spec: Mapping[str, Any], hooks: Hooks) -> None:
+        self._shape, self._dtype = tuple(spec["shape"]), np.dtype(spec["element_type"])
+        self._run = compile_steps(spec)
+        self._hooks = hooks
+        self._expected = "grey" if spec["color_mode"] == "GRAY" else None
+
+    def open(self, number: int, path: str) -> tuple[str | None, Callable[[], Array]]:
+        """What is odd about a picture, and the function that gives its tensor."""
+        data = Path(path).read_bytes()
+        if not data:
+            raise UnreadableError("the file is empty")
+        odd = oddity(data)
+        return None if odd == self._expected else odd, lambda: self._tensor(data)
 
     def _tensor(self, data: bytes) -> Array:
         hooks = self._hooks
@@ -84,7 +98,7 @@ class _Pictures:
         return array
 
 
-def _postprocess(task: Mapping[str, Any], hooks: Mapping[str, Callable[[Any], Any]]) -> str | None:
+def _postprocess(task: Mapping[str, Any], hooks: Hooks) -> str | None:
     """Run the hooks over all outputs; the scores go into the .npy file ``task["to"]``. Returns what went wrong."""
     outputs = [np.load(path, mmap_mode="r", allow_pickle=False) for path in task["outputs"]]
     scores: Array | None = None
@@ -102,7 +116,7 @@ def _postprocess(task: Mapping[str, Any], hooks: Mapping[str, Callable[[Any], An
     return None
 
 
-def _scores(hooks: Mapping[str, Callable[[Any], Any]], outputs: Any, output: int) -> Array:
+def _scores(hooks: Hooks, outputs: Any, output: int) -> Array:
     """The scores of one sample."""
     if "before_postprocess" in hooks:
         outputs = hooks["before_postprocess"](outputs)
@@ -136,7 +150,7 @@ def _serve(commands: IO[bytes], answers: IO[bytes]) -> None:
     try:
         hooks = compile_hooks(setup["hooks"], setup["context"])
         pictures = _Pictures(setup, hooks) if "ring" in setup else None
-    except (HookError, OSError) as error:
+    except (HookError, ImportError, OSError, ValueError) as error:
         _say(answers, {"error": str(error)})
         return
     if pictures is not None:
@@ -145,7 +159,7 @@ def _serve(commands: IO[bytes], answers: IO[bytes]) -> None:
     for line in commands:
         task = json.loads(line)
         if "items" in task and pictures is not None:
-            done = [[row, *pictures.fill(task["slot"], place, path)] for place, row, path in task["items"]]
+            done = [[row, *pictures.fill(task["slot"], place, row, path)] for place, row, path in task["items"]]
             _say(answers, {"slot": task["slot"], "items": done})
         else:
             _say(answers, {"error": _postprocess(task, hooks)})
@@ -157,7 +171,3 @@ def _warm_up(setup: Mapping[str, Any]) -> None:
         import cv2
 
         cv2.setNumThreads(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,15 @@ import numpy as np
 
 from mlscope.loader._pictures import truncated
 
-__all__ = ["UnreadableError", "check_whole", "compile_steps"]
+__all__ = [
+    "UnreadableError",
+    "UnsplittableError",
+    "check_whole",
+    "compile_rest",
+    "compile_steps",
+    "is_finished",
+    "split_steps",
+]
 
 Array = np.ndarray[Any, Any]
 _MOST_PIXELS = 1 << 27  # of a resized picture; a strip of 1 x 20000 pixels would become gigabytes
@@ -24,7 +32,12 @@ class UnreadableError(Exception):
     """A picture that cannot be turned into a tensor; the message says why."""
 
 
+class UnsplittableError(Exception):
+    """Steps that cannot be cut into a part that gives bytes and a part that computes; the message says why."""
+
+
 Step = Callable[[Any], Any]
+_GEOMETRY = ("decode", "resize", "crop")
 
 
 def compile_steps(spec: Mapping[str, Any]) -> Callable[[bytes], Array]:
@@ -45,6 +58,49 @@ def compile_steps(spec: Mapping[str, Any]) -> Callable[[bytes], Array]:
         return finish(value)
 
     return run
+
+
+def split_steps(spec: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+    """Cut the steps behind the last crop or resize.
+
+    Args:
+        spec: As for :func:`compile_steps`.
+
+    Returns:
+        The same input up to there, which gives ``uint8`` in the declared shape and layout; and the steps that are left.
+
+    Raises:
+        UnsplittableError: A resize or crop comes after a step that computes with the pixels.
+    """
+    steps = spec["steps"]
+    first = list(itertools.takewhile(lambda step: step["op"] in _GEOMETRY, steps))
+    rest = steps[len(first) :]
+    late = next((step["op"] for step in rest if step["op"] in _GEOMETRY), None)
+    if late:
+        raise UnsplittableError(f"the step {late!r} comes after {rest[0]['op']!r}")
+    return {**spec, "steps": first, "element_type": "uint8"}, rest
+
+
+def compile_rest(spec: Mapping[str, Any]) -> Callable[[Array], Array]:
+    """The function that does what :func:`split_steps` left: it gives what :func:`compile_steps` does, to the byte.
+
+    It takes ``uint8`` in the declared shape and layout, and raises :class:`UnreadableError` as the whole does.
+    """
+    steps = [_MAKERS[step["op"]](step, spec) for step in split_steps(spec)[1]]
+    finish, planar = _finisher(spec), spec["layout"] == "CHW"
+
+    def run(pixels: Array) -> Array:
+        value: Any = pixels.transpose(1, 2, 0) if planar else pixels
+        for step in steps:
+            value = step(value)
+        return finish(value)
+
+    return run
+
+
+def is_finished(spec: Mapping[str, Any]) -> bool:
+    """Whether :func:`split_steps` leaves nothing to do: the pixels are the tensor."""
+    return not split_steps(spec)[1] and spec["element_type"] == "uint8"
 
 
 def _decode(step: Mapping[str, Any], spec: Mapping[str, Any]) -> Step:

@@ -24,6 +24,7 @@ from mlscope.manifests._fields import (
     Whole,
     fault,
 )
+from mlscope.manifests._packages import RequirementText
 from mlscope.manifests._pipeline import check_steps
 from mlscope.manifests._recipe import Recipe
 from mlscope.manifests._steps import Step
@@ -33,6 +34,7 @@ __all__ = [
     "Hooks",
     "InputSpec",
     "Limits",
+    "LoaderSpec",
     "ModelManifest",
     "OutputSpec",
     "ReferenceAccuracy",
@@ -226,6 +228,16 @@ def _python(source: str) -> str:
 Source = Annotated[Text, AfterValidator(_python)]
 
 
+class LoaderSpec(Node):
+    """Versions of what decodes and resizes pictures; it runs in an environment of its own."""
+
+    python: Text | None = None
+    """Version of its Python; null: mlscope's own."""
+    packages: Annotated[tuple[RequirementText, ...], NOT_EMPTY]
+    """``opencv-python-headless==4.9.0.80``, ``pillow==10.3.0``; a library that the steps need and that is not named is
+    taken in mlscope's own version."""
+
+
 class Hooks(Node):
     """Python source, each defining a function of the key's name; runs in the loader, only with ``--allow-hooks``."""
 
@@ -276,6 +288,8 @@ class ModelManifest(Node):
     """Options of the predictor by default; ``--option`` goes over them."""
     reference_accuracy: ReferenceAccuracy | None = None
     """What its authors claim."""
+    loader: LoaderSpec | None = None
+    """Which versions of libraries make tensors of pictures; null: mlscope's own."""
     hooks: Hooks = Hooks()
     """Python source, run only with ``--allow-hooks``."""
     container: dict[str, dict[str, Text]] = {}

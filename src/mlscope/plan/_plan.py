@@ -59,6 +59,12 @@ class DatasetChoice(Frozen):
     """Samples that this evaluation uses."""
     total: int
     """Samples that the data set has."""
+    layout: str = "val_map"
+    """How the list was read: ``val_map``, ``folders``, ``csv``, or ``none`` for pictures that were named."""
+    preprocess: Literal["cached", "inline"] = "inline"
+    """Whether pictures come from a prepared set; then only mean, scale and cast are left to the run."""
+    prepared: str | None = None
+    """Key of the prepared set: digest of the pictures, the steps and the libraries that carried them out."""
 
 
 class FrameworkChoice(Frozen):

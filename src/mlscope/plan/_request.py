@@ -54,11 +54,18 @@ class Request(Frozen):
     model_name: str = "Digits_CNN"
     """A built-in model's name, a manifest's path, or (benchmark with random inputs) a model file's path."""
     model_version: str | None = None
+    weights_tags: tuple[str, ...] = ()
+    """Choose the model's files by tags, among all models or those of the one that is named."""
     weights: Path | None = None
     """Local file to be used for the model's graph; its sha256 must still match the manifest."""
     dataset_name: str | None = None
     """A built-in data set's name or a manifest's path; None: the one that suits the model."""
+    images_tags: tuple[str, ...] = ()
+    """Choose the data set, and in which form, by tags; the same as for `weights_tags`."""
     dataset_path: Path | None = None
+    preprocess: Literal["auto", "cached", "inline"] = "auto"
+    """Whether pictures are prepared up to mean and scale once and kept, or anew in each run; auto: ``inline`` for
+    ``predict``, which times it, and ``cached`` for ``benchmark``, which does not, where the steps allow it."""
     urls: tuple[str, ...] = ()
     """``predict urls``: files, globs and http(s) addresses."""
     framework: str | None = None

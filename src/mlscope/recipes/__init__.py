@@ -1,9 +1,24 @@
-"""Files that are made: models converted by a recipe's script, data sets unpacked from an archive."""
+"""Files that are made: models converted by a recipe's script, data sets from an archive, prepared pictures."""
 
 from mlscope.recipes._confine import landlock_version
 from mlscope.recipes._dataset import materialise
 from mlscope.recipes._kept import provenance
 from mlscope.recipes._make import make
+from mlscope.recipes._prepared import PreparedPictures, Watcher, cannot_prepare, prepare_pictures
+from mlscope.recipes._prune import PreparedEntry, list_prepared, prune_prepared
 from mlscope.recipes._stack import StackFinder
 
-__all__ = ["StackFinder", "landlock_version", "make", "materialise", "provenance"]
+__all__ = [
+    "PreparedEntry",
+    "PreparedPictures",
+    "StackFinder",
+    "Watcher",
+    "cannot_prepare",
+    "landlock_version",
+    "list_prepared",
+    "make",
+    "materialise",
+    "prepare_pictures",
+    "provenance",
+    "prune_prepared",
+]

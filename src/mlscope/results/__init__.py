@@ -10,6 +10,7 @@ from mlscope.results._notes import annotate, annotations
 from mlscope.results._reading import parse_record, read_record
 from mlscope.results._record import (
     AccuracyResult,
+    DataUse,
     Failure,
     FileEntry,
     LatencyResult,
@@ -34,6 +35,7 @@ from mlscope.results.store import Filter, Store, open_store, parse_address, publ
 __all__ = [
     "ACCURACY_PART",
     "AccuracyResult",
+    "DataUse",
     "Evaluation",
     "Failure",
     "FileEntry",

@@ -18,6 +18,7 @@ from mlscope._schema import Frozen
 __all__ = [
     "SCHEMA_VERSION",
     "AccuracyResult",
+    "DataUse",
     "Failure",
     "FileEntry",
     "LatencyResult",
@@ -137,6 +138,21 @@ class System(Frozen):
     details: dict[str, Any] = {}
 
 
+class DataUse(Frozen):
+    """Where the tensors came from."""
+
+    layout: str
+    """How the data set's list was read: ``val_map``, ``folders``, ``csv``, or ``none`` for pictures that were named."""
+    preprocess: Literal["cached", "inline"]
+    """``cached``: from a prepared set; the time of pre-processing is then that of mean, scale and cast alone."""
+    prepared: str | None = None
+    """Key of the prepared set."""
+    libraries: dict[str, str] = {}
+    """What decoded and resized, with versions."""
+    lock_sha256: str | None = None
+    """Digest of the loader's own lock (``loader-lock.json``); None: mlscope's own interpreter decoded."""
+
+
 class Failure(Frozen):
     """Why an evaluation did not complete."""
 
@@ -188,6 +204,8 @@ class Record(Frozen):
     """Of mlscope's repository, as hexadecimal digits; None where it was installed from elsewhere."""
     mlscope_dirty: bool | None = None
     """Whether its code was not that of the commit; None without a commit."""
+    data: DataUse | None = None
+    """Where the tensors came from; None for random inputs."""
     accuracy: AccuracyResult | None = None
     latency: tuple[LatencyResult, ...] = ()
     """Most telling first: per query, then per sample."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlscope._files import explain_os_errors, write_atomic
+from mlscope._lease import Lease
 from mlscope._schema import canonical_digest
 from mlscope.errors import StackError
 from mlscope.stacks import _launch
@@ -25,7 +26,7 @@ from mlscope.stacks._environment import telling_variables
 from mlscope.stacks._gpu import chosen_gpu
 from mlscope.stacks._lock import Lock
 from mlscope.stacks._stack import Launch
-from mlscope.stacks._store import Lease, folder_of, kept
+from mlscope.stacks._store import folder_of, kept
 from mlscope.stacks._uv import Reporter, framework_version, relocated
 from mlscope.stacks._wanted import Wanted
 

@@ -27,9 +27,10 @@ from typing import Any
 
 from mlscope._files import explain_os_errors, write_atomic
 from mlscope._home import cache_dir
+from mlscope._lease import Lease
 from mlscope.errors import StackError
 
-__all__ = ["Lease", "StoredStack", "folder_of", "kept", "list_stacks", "prune_stacks", "remove_stack", "stacks_dir"]
+__all__ = ["StoredStack", "folder_of", "kept", "list_stacks", "prune_stacks", "remove_stack", "stacks_dir"]
 
 ABOUT = "stack.json"
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -44,33 +45,6 @@ def stacks_dir() -> Path:
 def folder_of(identity: str) -> Path:
     """The folder of a stack."""
     return stacks_dir() / identity
-
-
-class Lease:
-    """A lock (flock) on a stack: it is not removed for as long as this object lives."""
-
-    def __init__(self, path: Path) -> None:
-        with explain_os_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    def take(self, how: int, *, wait: bool) -> bool:
-        """Take the lock, ``fcntl.LOCK_SH`` or ``LOCK_EX``; False where somebody else has it."""
-        try:
-            fcntl.flock(self._handle, how if wait else how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Give it back."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
-            os.close(handle)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_handle"):
-            self.close()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from mlscope._files import digest, write_atomic
+from mlscope._lease import Lease
 from mlscope._schema import canonical_digest
 from mlscope.errors import ChecksumError, StackError
 from mlscope.stacks._explain import Unresolvable
@@ -23,7 +24,7 @@ from mlscope.stacks._lock import Lock
 from mlscope.stacks._pip import Pip
 from mlscope.stacks._pythons import Interpreter
 from mlscope.stacks._stack import LaunchHere
-from mlscope.stacks._store import Lease, folder_of, kept, stacks_dir
+from mlscope.stacks._store import folder_of, kept, stacks_dir
 from mlscope.stacks._tools import Tool, Uv, find_uv
 from mlscope.stacks._wanted import LOADGEN, Wanted
 

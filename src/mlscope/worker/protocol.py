@@ -172,10 +172,10 @@ class LoadTest:
     """Core → worker: one test of the official LoadGen, in a process that runs no other.
 
     ``settings`` are TestSettings attributes, set after the conf files were read. ``inputs[k]`` is the file of
-    all samples of input k (C order, mapped). ``answer`` is ``label`` (argmax of output ``output`` minus
-    ``label_offset``, one float32) or ``none``. ``outputs`` are written in accuracy mode, as in :class:`Stream`.
-    Server and Offline are served by the model's streams: a batch waits ``max_delay_ns`` for others, and
-    ``queue_capacity`` samples may wait (None: some seconds' arrivals).
+    all samples of input k (C order, mapped, behind ``offset`` bytes). ``answer`` is ``label`` (argmax of output
+    ``output`` minus ``label_offset``, one float32) or ``none``. ``outputs`` are written in accuracy mode, as in
+    :class:`Stream`. Server and Offline are served by the model's streams: a batch waits ``max_delay_ns`` for others,
+    and ``queue_capacity`` samples may wait (None: some seconds' arrivals).
     """
 
     scenario: str
@@ -198,6 +198,7 @@ class LoadTest:
     trace: bool = False
     max_delay_ns: int = 0
     queue_capacity: int | None = None
+    offset: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,7 +68,9 @@ class Sut:
         self.samples = SampleFile(command.samples)
         self._outputs = [OutputFile(path) for path in command.outputs]
         self._maps = [
-            np.memmap(path, np.dtype(tensor.element_type), "r", shape=(command.sample_count, *tensor.shape[1:]))
+            np.memmap(
+                path, np.dtype(tensor.element_type), "r", command.offset, (command.sample_count, *tensor.shape[1:])
+            )
             for path, tensor in zip(command.inputs, model.inputs)
         ]
 
