@@ -54,6 +54,7 @@ def _no_real_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         patch.setenv("MLSCOPE_HOME", str(folder / "mlscope"))
+        patch.setenv("MLSCOPE_NO_FLOOR", "1")
         for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             patch.delenv(name, raising=False)
         yield

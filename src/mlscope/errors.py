@@ -14,6 +14,7 @@
      ├── WorkerError (8)           the worker process died or broke the protocol
      ├── StoreError (9)            results that cannot be stored, found or published
      ├── ResourceError (10)        full disk, read-only folder, out of memory
+     ├── NotQuietError (11)        other programs disturbed, and --require-quiet was given
      └── Interrupted (130)         Ctrl-C; what was measured is kept
 
 Commands raise; only :func:`mlscope.cli.main` turns an error into one line on stderr and an exit code.
@@ -30,6 +31,7 @@ __all__ = [
     "ManifestError",
     "MlscopeError",
     "ModelError",
+    "NotQuietError",
     "OfflineError",
     "ResourceError",
     "StackError",
@@ -123,6 +125,12 @@ class ResourceError(MlscopeError):
     exit_code = 10
 
 
+class NotQuietError(MlscopeError):
+    """The machine was not quiet although ``--require-quiet`` asks for it; what was measured is kept."""
+
+    exit_code = 11
+
+
 class Interrupted(MlscopeError):
     """Ctrl-C; what was measured until then is kept and marked."""
 
@@ -144,6 +152,7 @@ EXIT_CODES: dict[int, str] = {
             WorkerError,
             StoreError,
             ResourceError,
+            NotQuietError,
             Interrupted,
         )
     },

@@ -18,6 +18,7 @@ from mlscope.cli._flags import (
     RecordFlags,
 )
 from mlscope.cli._load_flags import LoadFlags
+from mlscope.cli._quiet_flags import QuietFlags
 from mlscope.cli._request import make_request
 from mlscope.cli._stack_flags import StackFlags
 from mlscope.errors import UsageError
@@ -30,6 +31,7 @@ _LOAD = LoadFlags()
 _DATA = DataFlags()
 _EXECUTION = ExecutionFlags()
 _RECORD = RecordFlags()
+_QUIET = QuietFlags()
 _DATABASE = DatabaseFlags()
 _FORMAT = FormatFlags()
 _GLOBALS = Globals()
@@ -47,6 +49,7 @@ def benchmark(
     data: DataFlags = _DATA,
     execution: ExecutionFlags = _EXECUTION,
     record: RecordFlags = _RECORD,
+    machine: QuietFlags = _QUIET,
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
@@ -68,6 +71,6 @@ def benchmark(
             if other:
                 raise UsageError(f"two models: {file} and {name} {other}", hint="leave one of them out")
         models = [{"model_name": str(file)}]
-    groups = (model, stack, data, execution, record, database)
+    groups = (model, stack, data, execution, record, machine, database)
     request = make_request("benchmark", groups, flags, load=load, **more)
     return Measurement.of(request, (models, stack.axes()), output, flags)

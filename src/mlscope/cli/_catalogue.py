@@ -100,10 +100,15 @@ def _installed(framework: FrameworkManifest) -> str | None:
 
 
 def system(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
-    """Describe this machine as records describe it."""
+    """Describe this machine as records describe it.
+
+    The passport tells how quiet it is: it is watched for a second.
+    """
+    from mlscope.conductor import glance
     from mlscope.stacks import describe_machine
 
     machine = describe_machine()
+    machine["passport"] = glance(machine).model_dump(mode="json", exclude_none=True)
     if output.format == "json":
         emit(json.dumps(machine, indent=2, ensure_ascii=False))
         return

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlscope.cli._records import accuracy_lines, headline, latency_lines, setting_lines, timing_lines, verdict_lines
+from mlscope.cli._records import finding_lines, headline
 from mlscope.cli._terminal import clean, uses_color, width
 from mlscope.errors import StoreError
 
@@ -102,9 +102,7 @@ def _lines(outcome: Outcome, request: Request) -> list[str]:
         lines += [*_prediction_lines(prediction), ""]
     if record.command == "benchmark":
         lines += _load_lines(outcome)
-    for part in (latency_lines, timing_lines, setting_lines, verdict_lines, accuracy_lines):
-        lines += part(record)
-    lines.append("")
+    lines += [*finding_lines(record), ""]
     if record.status != "complete":
         verb = "failed" if record.status == "failed" else f"was {record.status}"
         lines.append(f"The run {verb}{'; what was measured until then is above' if record.latency else ''}.")

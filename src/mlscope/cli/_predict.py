@@ -20,6 +20,7 @@ from mlscope.cli._flags import (
     UrlFlags,
     WorkerFlags,
 )
+from mlscope.cli._quiet_flags import QuietFlags
 from mlscope.cli._request import make_request
 from mlscope.cli._stack_flags import StackFlags
 from mlscope.errors import UsageError
@@ -34,6 +35,7 @@ _LIST = UrlFlags()
 _EXECUTION = ExecutionFlags()
 _WORKERS = WorkerFlags()
 _RECORD = RecordFlags()
+_QUIET = QuietFlags()
 _DATABASE = DatabaseFlags()
 _FORMAT = FormatFlags()
 _GLOBALS = Globals()
@@ -48,6 +50,7 @@ def dataset(
     execution: ExecutionFlags = _EXECUTION,
     workers: WorkerFlags = _WORKERS,
     record: RecordFlags = _RECORD,
+    machine: QuietFlags = _QUIET,
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
@@ -58,7 +61,7 @@ def dataset(
     post-processing are timed apart. Accuracy counts what was evaluated; a sample that failed is a wrong one.
     Ctrl-C keeps what was measured.
     """
-    groups = (model, stack, data, parts, execution, workers, record, database)
+    groups = (model, stack, data, parts, execution, workers, record, machine, database)
     return Measurement.of(make_request("predict dataset", groups, flags), (model.axes(), stack.axes()), output, flags)
 
 
@@ -72,6 +75,7 @@ def urls(
     execution: ExecutionFlags = _EXECUTION,
     workers: WorkerFlags = _WORKERS,
     record: RecordFlags = _RECORD,
+    machine: QuietFlags = _QUIET,
     database: DatabaseFlags = _DATABASE,
     output: FormatFlags = _FORMAT,
     flags: Globals = _GLOBALS,
@@ -85,7 +89,7 @@ def urls(
         raise UsageError("no pictures are named", hint="give files, globs or addresses, or --urls-file-path FILE")
     if inputs.duplicate_input < 1:
         raise UsageError(f'"{inputs.duplicate_input}" cannot be used: it must be 1 or more', where="--duplicate-input")
-    groups = (model, stack, inputs, execution, workers, record, database)
+    groups = (model, stack, inputs, execution, workers, record, machine, database)
     request = make_request("predict urls", groups, flags, urls=listed * inputs.duplicate_input)
     return Measurement.of(request, (model.axes(), stack.axes()), output, flags)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from mlscope.cli._terminal import clean
 
 if TYPE_CHECKING:
-    from mlscope.results import LatencyResult, Record
+    from mlscope.results import LatencyResult, Passport, Record
 
-__all__ = ["accuracy_lines", "headline", "latency_lines", "setting_lines", "timing_lines", "verdict_lines"]
+__all__ = ["finding_lines", "headline"]
 
 _SHOWN = (50, 90, 99)
 
@@ -27,7 +27,13 @@ def headline(record: Record) -> str:
     return clean(", ".join(part for part in (" ".join(parts[:3]).strip(), *parts[3:]) if part))
 
 
-def latency_lines(record: Record) -> list[str]:
+def finding_lines(record: Record) -> list[str]:
+    """What was found; the accuracy comes last."""
+    parts = (_latency_lines, _timing_lines, _setting_lines, _machine_lines, _verdict_lines, _accuracy_lines)
+    return [line for part in parts for line in part(record)]
+
+
+def _latency_lines(record: Record) -> list[str]:
     """One line for each distribution, and one for the throughput."""
     lines = [_latency_line(each) for each in record.latency]
     if record.latency:
@@ -46,7 +52,7 @@ def _latency_line(result: LatencyResult) -> str:
     return f"Latency of a {result.of}  {', '.join(shown)} ms  ({result.count} measured{failed})"
 
 
-def timing_lines(record: Record) -> list[str]:
+def _timing_lines(record: Record) -> list[str]:
     """Where the time went."""
     timings = record.timings
     milliseconds = {
@@ -68,21 +74,46 @@ def timing_lines(record: Record) -> list[str]:
     return [f"Model  {', '.join(parts)}"] if parts else []
 
 
-def setting_lines(record: Record) -> list[str]:
+def _setting_lines(record: Record) -> list[str]:
     """What the framework says of how it computed."""
     known = {"precision": "{}", "threads": "{} threads", "streams": "{} streams", "device": "on the {}"}
     parts = [text.format(record.effective[name]) for name, text in known.items() if record.effective.get(name)]
     return [clean(f"Computed in {', '.join(parts)}")] if record.effective.get("precision") else []
 
 
-def accuracy_lines(record: Record) -> list[str]:
+def _machine_lines(record: Record) -> list[str]:
+    """How quiet the machine was, and what the harness itself costs."""
+    passport, floor = record.passport, record.floor
+    lines = []
+    if passport is not None:
+        lines.append(f"Machine  {_usage(passport)}")
+    if floor is not None:
+        disturbed = ", on a disturbed machine" if floor.disturbances else ""
+        times = f"p50 {floor.p50_ns / 1e6:.4f}, p99 {floor.p99_ns / 1e6:.4f} ms of a {floor.of}"
+        if record.scenario == "Offline":
+            times = f"{floor.throughput_samples_per_s:.0f} samples/s"
+        lines.append(f"Floor  {times} with the null model{disturbed}")
+    return lines
+
+
+def _usage(passport: Passport) -> str:
+    """What was seen of the machine while it measured."""
+    if passport.score is None:
+        return "how quiet it was cannot be told" + (", the run was too short" if passport.readings else "")
+    seen = f"score {passport.score} of 100"
+    if passport.own_cores is not None and passport.foreign_cores is not None:
+        seen += f"; own CPU {passport.own_cores:.2f} cores, other programs {passport.foreign_cores:.2f}"
+    return seen if passport.steal_cores is None else f"{seen}, steal {passport.steal_cores:.2f}"
+
+
+def _accuracy_lines(record: Record) -> list[str]:
     """Top-1, Top-5 and the line of MLPerf's scripts."""
     from mlscope.analyses import top_lines
 
     return top_lines(record.accuracy) if record.accuracy else []
 
 
-def verdict_lines(record: Record) -> list[str]:
+def _verdict_lines(record: Record) -> list[str]:
     """What LoadGen says of its test, and why."""
     loadgen = record.loadgen
     if loadgen is None or loadgen.validity is None:

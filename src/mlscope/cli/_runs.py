@@ -14,7 +14,7 @@ from mlscope.cli import _values
 from mlscope.cli._databases import check_local, opened
 from mlscope.cli._evaluations import why_empty
 from mlscope.cli._flags import DatabaseFlags, FilterFlags, FormatFlags, Globals
-from mlscope.cli._records import accuracy_lines, headline, latency_lines, setting_lines, timing_lines, verdict_lines
+from mlscope.cli._records import finding_lines, headline
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
 from mlscope.errors import Interrupted, StoreError, UsageError
 
@@ -128,7 +128,7 @@ def show(
     if output.format == "json":
         emit(record.model_dump_json(indent=2))
         return
-    emit("\n".join([*_facts(record), "", *_findings(record), "", *_file_lines(record, store.blobs(record.id))]))
+    emit("\n".join([*_facts(record), "", *finding_lines(record), "", *_file_lines(record, store.blobs(record.id))]))
 
 
 def _facts(record: Record) -> list[str]:
@@ -150,16 +150,6 @@ def _facts(record: Record) -> list[str]:
     }
     lines = [f"{name:<12}{clean(value)}" for name, value in facts.items() if value]
     return lines + [f"{'Warning':<12}{clean(each)}" for each in record.warnings]
-
-
-def _findings(record: Record) -> list[str]:
-    return [
-        *latency_lines(record),
-        *timing_lines(record),
-        *setting_lines(record),
-        *verdict_lines(record),
-        *accuracy_lines(record),
-    ]
 
 
 def _file_lines(record: Record, here: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from mlscope.conductor._evaluate import evaluate, recover
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
 from mlscope.conductor._rerun import Rerun, rerun
 from mlscope.conductor._sweep import Point, PointRun, sweep
+from mlscope.conductor._watch import glance
 
 __all__ = [
     "Observer",
@@ -18,6 +19,7 @@ __all__ = [
     "download",
     "download_dataset",
     "evaluate",
+    "glance",
     "inspect_model",
     "recover",
     "rerun",

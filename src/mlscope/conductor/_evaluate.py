@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from mlscope._origin import origin
 from mlscope.conductor import _loadtest, _predict
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._choose import split_options
+from mlscope.conductor._floor import find_floor
 from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
 from mlscope.conductor._run import Run, scratch_folder
-from mlscope.errors import Interrupted, MlscopeError, ResourceError, UsageError
+from mlscope.conductor._watch import wait_until_quiet
+from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, UsageError
 from mlscope.plan import Request
 from mlscope.results import (
     DataUse,
@@ -32,6 +35,7 @@ from mlscope.results import (
     System,
     Timings,
     abandoned,
+    measured_span,
     open_store,
     publish,
     read_record,
@@ -98,11 +102,15 @@ def evaluate_prepared(
         keeper: Keeps the loaded model for the next call.
     """
     system = System(**describe_machine())
+    if prepared.request.require_quiet:
+        wait_until_quiet(system, prepared.request.quiet_timeout_s, observer)
+    floor = find_floor(prepared, inputs, system, observer)
     outcomes: list[Outcome] = []
     for repetition in range(first, first + prepared.request.repetitions):
         if outcomes and outcomes[-1].interrupted:
             raise KeyboardInterrupt  # it came while the last repetition was put away; there shall be no other
-        outcomes.append(_once(prepared, inputs, repetition, system, observer, keeper))
+        run = functools.partial(Run, prepared, repetition, system, observer, keeper=keeper, floor=floor)
+        outcomes.append(_once(run, inputs, wait=bool(outcomes)))
         if outcomes[-1].error is not None:
             break
     return outcomes
@@ -117,27 +125,23 @@ def _check_address(request: Request) -> None:
     parse_address(request.database_address, name=request.database_name, secret=request.secret)
 
 
-def _once(  # noqa: PLR0917 - one call
-    prepared: Prepared,
-    inputs: Sequence[Tensor] | None,
-    repetition: int,
-    system: System,
-    observer: Observer,
-    keeper: Keeper | None,
-) -> Outcome:
+def _once(make: Callable[[Interrupts], Run], inputs: Sequence[Tensor] | None, *, wait: bool) -> Outcome:
     with Interrupts() as interrupts:
-        run = Run(prepared, repetition, system, observer, interrupts, keeper=keeper)
+        run = make(interrupts)
         _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
-        error = _measure(run, inputs)
+        error = _judge(run, _measure(run, inputs, wait=wait))
         if error is not None:
             _name_sealed(error, run)
         outcome = _finish(run, error)
     return dataclasses.replace(outcome, publish_error=_publish(run, outcome), interrupted=interrupts.waiting)
 
 
-def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
-    """Measure and end all processes; returns why it did not complete."""
+def _measure(run: Run, inputs: Sequence[Tensor] | None, *, wait: bool) -> MlscopeError | None:
+    """Measure (`wait`: once the machine is quiet) and end all processes; returns why it did not complete."""
+    request = run.prepared.request
     try:
+        if wait and request.require_quiet:
+            wait_until_quiet(run.system, request.quiet_timeout_s, run.observer)
         if run.prepared.plan.load is not None:
             _loadtest.measure(run, inputs)
         else:
@@ -151,6 +155,17 @@ def _measure(run: Run, inputs: Sequence[Tensor] | None) -> MlscopeError | None:
     finally:
         run.stop()
     return None
+
+
+def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
+    """Write the passport; a run that was disturbed although it must not be has failed."""
+    run.passport = run.watch.passport(measured_span(run.path / "samples.parquet"))
+    for clause in run.passport.disturbances:
+        run.warn(f"while this was measured, {clause}")
+    if error is None and run.prepared.request.require_quiet and run.passport.disturbances:
+        clauses = "; ".join(run.passport.disturbances)
+        return NotQuietError(f"the run was disturbed: {clauses}", hint="what was measured is kept; run it again")
+    return error
 
 
 def _name_sealed(error: MlscopeError, run: Run) -> None:
@@ -258,6 +273,8 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
             peak_memory_bytes=found.peak_memory_bytes,
         ),
         effective=found.effective,
+        passport=run.passport,
+        floor=run.floor,
         failure=_failure(error),
         warnings=tuple(run.warnings),
     )

@@ -20,13 +20,16 @@ from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
+from mlscope.conductor._watch import Watch
 from mlscope.conductor._worker import Worker
 from mlscope.loader import LoaderPool
 from mlscope.plan import Request
 from mlscope.results import (
     AccuracyResult,
+    Floor,
     LatencyResult,
     LoadGenResult,
+    Passport,
     RunFolder,
     Span,
     System,
@@ -80,6 +83,9 @@ class Run:
         path: The folder.
         found: What was found so far.
         warnings: What every reader of the record must know.
+        floor: What the harness itself costs.
+        watch: Watches the machine until measuring ends.
+        passport: How quiet the machine was; None while it is watched.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Run:
         interrupts: Interrupts,
         *,
         keeper: Keeper | None = None,
+        floor: Floor | None = None,
     ) -> None:
         self.prepared = prepared
         self.interrupts = interrupts
@@ -99,6 +106,8 @@ class Run:
         self.observer = observer
         self.found = Found()
         self.warnings: list[str] = []
+        self.floor = floor
+        self.passport: Passport | None = None
         self._noted: list[tuple[str, TraceLevel, int, int, dict[str, Any]]] = []
         self._columns: list[tuple[str, TraceLevel, Times, dict[str, Times]]] = []
         self.created_at = datetime.now(UTC)
@@ -115,6 +124,7 @@ class Run:
         self._log_begin = 0
         self.pool: LoaderPool | None = None
         self._write_inputs()
+        self.watch = Watch(self.path, system, others=prepared.plan.stack_kind != "container")
 
     @property
     def kept(self) -> bool:
@@ -278,6 +288,7 @@ class Run:
     def stop_measuring(self) -> None:
         """End the workers that are still running; from here on what was measured is put away undisturbed."""
         self.interrupts.hold()
+        self.watch.stop()
         for worker in self.workers:
             if worker.channel.process.poll() is None:
                 worker.kill()

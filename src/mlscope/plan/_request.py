@@ -113,4 +113,10 @@ class Request(Frozen):
     """Command put before the worker's, for instance ``perf record -g``."""
     env: dict[str, str] = {}
     """Environment variables added to the worker's (the caller's are passed through)."""
+    require_quiet: bool = False
+    """Measure only on a quiet machine; a run that was disturbed fails, and is kept."""
+    quiet_timeout_s: float = Field(default=60, ge=0)
+    """How long to wait for the machine to become quiet."""
+    floor: bool = True
+    """Have the harness floor in the record; it is measured once for each machine, stack and way of measuring."""
     load: LoadRequest | None = None

@@ -7,6 +7,7 @@ from mlscope.results._evaluation import Evaluation
 from mlscope.results._folder import RunFolder, abandoned, sealed_folders, verify_folder
 from mlscope.results._ids import new_id
 from mlscope.results._notes import annotate, annotations
+from mlscope.results._passport import Floor, ForeignProcess, MachineState, Passport
 from mlscope.results._reading import parse_record, read_record
 from mlscope.results._record import (
     AccuracyResult,
@@ -20,9 +21,11 @@ from mlscope.results._record import (
     System,
     Timings,
 )
+from mlscope.results._series import MACHINE_FILE, read_series
 from mlscope.results._tables import (
     ACCURACY_PART,
     Span,
+    measured_span,
     read_predictions,
     read_samples,
     read_spans,
@@ -34,14 +37,19 @@ from mlscope.results.store import Filter, Store, open_store, parse_address, publ
 
 __all__ = [
     "ACCURACY_PART",
+    "MACHINE_FILE",
     "AccuracyResult",
     "DataUse",
     "Evaluation",
     "Failure",
     "FileEntry",
     "Filter",
+    "Floor",
+    "ForeignProcess",
     "LatencyResult",
     "LoadGenResult",
+    "MachineState",
+    "Passport",
     "PercentileResult",
     "Record",
     "RunFolder",
@@ -52,6 +60,7 @@ __all__ = [
     "abandoned",
     "annotate",
     "annotations",
+    "measured_span",
     "new_id",
     "open_store",
     "parse_address",
@@ -60,6 +69,7 @@ __all__ = [
     "read_predictions",
     "read_record",
     "read_samples",
+    "read_series",
     "read_spans",
     "rebuild",
     "remove_run",

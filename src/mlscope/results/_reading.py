@@ -18,11 +18,11 @@ RECORD_FILE = "evaluation.json"
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda record: {**record, "mlscope_commit": None, "mlscope_dirty": None},
+    2: lambda record: record,  # what is new may be absent
 }
 """Schema version → function that turns a record of that version into one of the next.
 
-Who raises ``SCHEMA_VERSION`` adds the step here
-and a golden record of the old version to the tests.
+Who raises ``SCHEMA_VERSION`` adds the step here and a golden record of the old version to the tests.
 """
 
 

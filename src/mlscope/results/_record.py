@@ -4,6 +4,7 @@ Schema history:
 
 * 1 - first version.
 * 2 - ``mlscope_commit`` and ``mlscope_dirty``.
+* 3 - ``passport`` and ``floor``.
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mlscope._schema import Frozen
+from mlscope.results._passport import Floor, Passport
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -29,7 +31,7 @@ __all__ = [
     "Timings",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Kind = Literal["own", "rehearsal", "ck", "official"]
 Status = Literal["complete", "interrupted", "failed"]
@@ -213,6 +215,10 @@ class Record(Frozen):
     timings: Timings
     effective: dict[str, Any] = {}
     """Settings of the framework as it reports them."""
+    passport: Passport | None = None
+    """How quiet the machine was; None in records before schema version 3."""
+    floor: Floor | None = None
+    """What the harness itself costs; None where it was not measured."""
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     files: tuple[FileEntry, ...] = ()

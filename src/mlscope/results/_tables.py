@@ -27,6 +27,7 @@ __all__ = [
     "SAMPLES_FILE",
     "SPANS_FILE",
     "Span",
+    "measured_span",
     "read_predictions",
     "read_samples",
     "read_spans",
@@ -136,6 +137,23 @@ def read_samples(source: Path | BinaryIO) -> pa.Table:
         StoreError: The file is missing or damaged.
     """
     return _read(source)
+
+
+def measured_span(path: Path) -> tuple[int, int] | None:
+    """Begin of the first and end of the last measured sample of a samples file; None where there is none.
+
+    Raises:
+        StoreError: The file is damaged.
+    """
+    import pyarrow.compute as pc
+
+    if not path.is_file():
+        return None
+    table = _read(path, ["issued_ns", "end_ns", "warmup"])
+    table = table.filter(pc.invert(table["warmup"]))
+    if not table.num_rows:
+        return None
+    return pc.min(table["issued_ns"]).as_py(), pc.max(table["end_ns"]).as_py()
 
 
 def write_predictions(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -251,14 +269,14 @@ def read_spans(source: Path | BinaryIO) -> pa.Table:
     return _read(source)
 
 
-def _read(source: Path | BinaryIO) -> pa.Table:
+def _read(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     where = str(source) if isinstance(source, Path) else None
     try:
         with pq.ParquetFile(source) as file:
-            return file.read()
+            return file.read(columns)
     except FileNotFoundError as error:
         raise StoreError("missing", where=where) from error
     except (pa.ArrowException, OSError) as error:

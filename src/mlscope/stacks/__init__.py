@@ -1,29 +1,40 @@
 """Which software runs a model, and on which machine: stacks, their locks, and the machine's description."""
 
+from mlscope.stacks._clocks import measure_clocks
 from mlscope.stacks._container import ContainerStack
 from mlscope.stacks._find import Kind, find_stack, lock_stack, stack_from_lock
 from mlscope.stacks._gpu import find_gpu
 from mlscope.stacks._host import HostStack, host_stack
+from mlscope.stacks._limits import cpu_stat_file
 from mlscope.stacks._machine import describe_machine
+from mlscope.stacks._passport import judge
+from mlscope.stacks._sampler import SAMPLER, Meter
 from mlscope.stacks._stack import Stack
+from mlscope.stacks._state import machine_state
 from mlscope.stacks._store import StoredStack, about_stack, list_stacks, prune_stacks, remove_stack
 from mlscope.stacks._uv import UvStack
 from mlscope.stacks._wanted import named_framework
 
 __all__ = [
+    "SAMPLER",
     "ContainerStack",
     "HostStack",
     "Kind",
+    "Meter",
     "Stack",
     "StoredStack",
     "UvStack",
     "about_stack",
+    "cpu_stat_file",
     "describe_machine",
     "find_gpu",
     "find_stack",
     "host_stack",
+    "judge",
     "list_stacks",
     "lock_stack",
+    "machine_state",
+    "measure_clocks",
     "named_framework",
     "prune_stacks",
     "remove_stack",

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlscope.stacks._reading import integer, present, text
 
-__all__ = ["describe_cgroup"]
+__all__ = ["cpu_stat_file", "describe_cgroup"]
 
 _UNLIMITED_BYTES = 1 << 60  # version 1 writes the largest multiple of a page
 
@@ -27,6 +27,14 @@ def describe_cgroup(root: Path) -> dict[str, Any]:
         cpu_quota_cores=min(quotas, default=None),
         memory_limit_bytes=min(limits, default=None),
     )
+
+
+def cpu_stat_file(root: Path = Path("/")) -> Path | None:
+    """The ``cpu.stat`` of the nearest group that counts throttling (``nr_throttled``); None where none does."""
+    for folder in _folders(root, _groups(root), "cpu"):
+        if "nr_throttled" in (text(folder / "cpu.stat") or ""):
+            return folder / "cpu.stat"
+    return None
 
 
 def _groups(root: Path) -> dict[str, str]:
