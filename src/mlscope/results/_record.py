@@ -4,7 +4,7 @@ Schema history:
 
 * 1 - first version.
 * 2 - ``mlscope_commit`` and ``mlscope_dirty``.
-* 3 - ``passport`` and ``floor``.
+* 3 - ``data``, ``passport`` and ``floor``.
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
