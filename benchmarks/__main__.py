@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import stacks
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate
@@ -186,6 +187,10 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "predict": predict,
     "start_up": start_up,
     "memory": memory,
+    "stack_start": stacks.stack_start,
+    "stack_build": stacks.stack_build,
+    "stack_worker": stacks.stack_worker,
+    "framework_loops": stacks.framework_loops,
 }
 
 

@@ -37,10 +37,13 @@ class Ratio:
     b: float
     unit: str
     limit: str
+    difference: bool = False
+    """Whether the figure is A - B instead of A / B."""
 
     def line(self) -> str:
         """One row of the report."""
-        interval = f"{self.low:.3f} to {self.high:.3f}" if self.low and self.high else "too few pairs"
+        known = self.low is not None and self.high is not None
+        interval = f"{self.low:.3f} to {self.high:.3f}" if known else "too few pairs"
         return (
             f"| {self.name} | {self.median:.3f} | {interval} | {self.limit} | "
             f"{self.a:.4g} / {self.b:.4g} {self.unit} | {self.pairs} | {self.repeated} |"
@@ -94,7 +97,16 @@ def quiet(block: Callable[[], float]) -> tuple[float, int]:
     return value, _TRIES - 1
 
 
-def compare(name: str, a: Callable[[], float], b: Callable[[], float], *, pairs: int, unit: str, limit: str) -> Ratio:
+def compare(
+    name: str,
+    a: Callable[[], float],
+    b: Callable[[], float],
+    *,
+    pairs: int,
+    unit: str,
+    limit: str,
+    difference: bool = False,
+) -> Ratio:
     """Run `pairs` interleaved pairs, the order within a pair alternating; one pair beforehand is thrown away."""
     a()
     b()
@@ -107,9 +119,19 @@ def compare(name: str, a: Callable[[], float], b: Callable[[], float], *, pairs:
         repeated += more + again
         found.append((one, two) if number % 2 == 0 else (two, one))
     values = np.array(found)
-    ratios = np.sort(values[:, 0] / values[:, 1])
+    ratios = np.sort(values[:, 0] - values[:, 1] if difference else values[:, 0] / values[:, 1])
     _, low, high = percentile_with_interval(ratios, 50)
     medians = np.median(values, axis=0)
     return Ratio(
-        name, float(np.median(ratios)), low, high, pairs, repeated, float(medians[0]), float(medians[1]), unit, limit
+        name,
+        float(np.median(ratios)),
+        low,
+        high,
+        pairs,
+        repeated,
+        float(medians[0]),
+        float(medians[1]),
+        unit,
+        limit,
+        difference,
     )
