@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from mlscope.worker.protocol import Failed, Loaded, Tensor
+from mlscope.worker.protocol import Failed, Loaded, Quit, Ready, Tensor
 from tests.frameworks.harness import IMAGE, ONNX, answers, check_digits, digits, expected, interpreter, load
 from tests.worker import models
 from tests.worker.conftest import Start
@@ -155,6 +155,7 @@ def test_dynamic_dimensions_are_inspected_and_take_the_declared_shape(
     assert loaded.outputs == [Tensor("y", "float32", (-1, 3))]
     said = "input 'x' leaves its shape open: [3, ?, ?] without the batch"
     assert refuse(worker, path) == ("input", said)
+    worker.ask(Quit(), Ready)
     samples = RANDOM.standard_normal((3, 3, 5, 8)).astype(np.float32)
     (found,) = run(start(command=(python,)), path, [samples], batch=2)
     np.testing.assert_allclose(found, samples.mean(axis=(2, 3)), rtol=1e-5, atol=1e-6)

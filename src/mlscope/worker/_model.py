@@ -56,12 +56,12 @@ class Model:
         begin = time.perf_counter_ns()
         description = predictor.load(command)
         load_ns = time.perf_counter_ns() - begin
+        if command.inspect:  # nothing was made that could be run, or would have to be closed
+            return _answer(description, load_ns, 0, description.outputs)
         self._predictor = predictor
         self.inputs = description.inputs
         self.batch_size = command.batch_size
         self.fixed_batch = description.fixed_batch
-        if command.inspect:
-            return _answer(description, load_ns, 0, description.outputs)
         rows = description.fixed_batch or command.batch_size
         if rows < command.batch_size:
             raise Problem(
