@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from packaging.tags import Tag
 from packaging.version import Version
 
-from mlscope.assets import PackageSources, locate_wheel, package_sources, released_versions
+from mlscope.assets import Offered, PackageSources, locate_wheel, offered, package_sources, released_versions
 
 NOTHING = PackageSources(None, (), (), (), False, (), None)
 WHEEL = "toy-1.0-py3-none-any.whl"
@@ -81,3 +82,29 @@ def test_versions_with_wheels_are_listed_oldest_first(index: Path) -> None:
     (index / "toy" / "index.html").write_text(f'<a href="{names[2]}">{names[2]}</a>')
     assert released_versions("toy") == [Version("2.0rc1")]
     assert released_versions("nowhere") == []
+
+
+def test_what_is_offered_fits_this_python(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {
+        "toy-1.9-py3-none-any.whl": "",
+        "toy-2.0-py3-none-any.whl": 'data-requires-python="&gt;=3.12"',
+        "toy-2.1-cp39-cp39-win_arm64.whl": "",
+        "toy-2.2.tar.gz": "",
+        "toy-1.8-py3-none-any.whl": 'data-requires-python="nonsense"',
+        "toy-3.0rc1-py3-none-any.whl": "",
+    }
+    links = "".join(f'<a href="{name}" {more}>{name}</a>' for name, more in pages.items())
+    (index / "toy" / "index.html").write_text(links)
+    tags = frozenset({Tag("py3", "none", "any")})
+    found = offered("Toy", "3.11.7", tags)
+    assert found.versions == (Version("1.8"), Version("1.9"))
+    assert (found.others, found.silent) == (3, None)
+    assert offered("toy", "3.12.0", tags).versions[-1] == Version("2.0")
+    assert offered("nowhere", "3.11.7", tags) == Offered((), 0, None)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple")
+    unreachable = offered("toy", "3.11.7", tags)
+    assert unreachable.versions == found.versions
+    assert unreachable.silent is not None
+    assert unreachable.silent.startswith("http://127.0.0.1:9/simple: ")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert offered("toy", "3.11.7", tags) == Offered((), 0, None)

@@ -28,7 +28,17 @@ ROOMS = (
 ROOT = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 """Modules of the package itself that every room but the worker may import."""
 
-FRAMEWORKS = {"ai_edge_litert", "cuda", "jax", "mxnet", "onnxruntime", "openvino", "tensorflow", "tensorrt", "torch"}
+FRAMEWORKS = {
+    "ai_edge_litert",
+    "cuda",
+    "jax",
+    "mxnet",
+    "onnxruntime",
+    "openvino",
+    "tensorflow",
+    "tensorrt",
+    "torch",
+} | {"tensorrt_bindings"}
 """Packages of frameworks, of which this environment need not have all."""
 
 WORKER = [module for module in MODULES if module.room == "worker"]

@@ -4,12 +4,13 @@ from mlscope.assets._asset import fetch_asset
 from mlscope.assets._fetch import Fetched, fetch
 from mlscope.assets._indexes import PackageSources, file_of, find_links, package_sources
 from mlscope.assets._progress import Progress, SilentProgress
-from mlscope.assets._pypi import locate_wheel, released_versions
+from mlscope.assets._pypi import Offered, locate_wheel, offered, released_versions
 from mlscope.assets._sources import redact
 from mlscope.assets._unpack import unpack
 
 __all__ = [
     "Fetched",
+    "Offered",
     "PackageSources",
     "Progress",
     "SilentProgress",
@@ -18,6 +19,7 @@ __all__ = [
     "file_of",
     "find_links",
     "locate_wheel",
+    "offered",
     "package_sources",
     "redact",
     "released_versions",

@@ -19,15 +19,20 @@ from mlscope.assets._progress import Progress
 from mlscope.assets._sources import redact
 from mlscope.errors import AssetError
 
-__all__ = ["Page", "download", "read_page"]
+__all__ = ["ATTEMPTS", "Absent", "Page", "download", "read_page"]
 
 ATTEMPTS = 4
 BACKOFF_S = 0.5  # doubles with every attempt
 _LONGEST_WAIT_S = 30.0
+_ABSENT = {404, 410}
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _TIMEOUT = httpx.Timeout(connect=10, read=30, write=10, pool=10)
 
 T = TypeVar("T")
+
+
+class Absent(AssetError):
+    """The server answers, and has no such page."""
 
 
 class _TryAgain(Exception):
@@ -48,10 +53,11 @@ class Page:
     text: str
 
 
-def read_page(url: str, accept: str) -> Page:
+def read_page(url: str, accept: str, attempts: int = ATTEMPTS) -> Page:
     """Read one small page.
 
     Raises:
+        Absent: The server has none.
         AssetError: It cannot be had.
     """
 
@@ -60,7 +66,7 @@ def read_page(url: str, accept: str) -> Page:
         _check_status(response, url)
         return Page(str(response.url), response.headers.get("Content-Type", ""), response.text)
 
-    return _retrying(url, attempt)
+    return _retrying(url, attempt, attempts)
 
 
 def download(url: str, part: Path, *, name: str, progress: Progress, insecure_ok: bool) -> bool:
@@ -190,12 +196,12 @@ class _Transfer:
             )
 
 
-def _retrying(url: str, attempt: Callable[[httpx.Client], T]) -> T:
-    """Run `attempt` until it works or has failed ATTEMPTS times."""
+def _retrying(url: str, attempt: Callable[[httpx.Client], T], attempts: int = ATTEMPTS) -> T:
+    """Run `attempt` until it works or has failed so many times."""
     where = redact(url)
     why = ""
     with httpx.Client(follow_redirects=True, timeout=_TIMEOUT, verify=_trust()) as client:
-        for number in range(ATTEMPTS):
+        for number in range(attempts):
             wait_s = BACKOFF_S * 2**number
             try:
                 return attempt(client)
@@ -211,10 +217,10 @@ def _retrying(url: str, attempt: Callable[[httpx.Client], T]) -> T:
                         where=where,
                         hint="if your network has its own authority, name its file in SSL_CERT_FILE",
                     ) from error
-            if number + 1 < ATTEMPTS:
+            if number + 1 < attempts:
                 time.sleep(min(wait_s, _LONGEST_WAIT_S))
     raise AssetError(
-        f"{why} (tried {ATTEMPTS} times)",
+        f"{why} (tried {attempts} times)" if attempts > 1 else why,
         where=where,
         hint="run it again later; what has arrived is kept and resumed",
     )
@@ -243,7 +249,7 @@ def _check_status(response: httpx.Response, url: str) -> None:
     what = f"the server answers {response.status_code} {response.reason_phrase}".rstrip()
     if response.status_code in _TRY_AGAIN:
         raise _TryAgain(what, float(_length(response.headers.get("Retry-After")) or 0))
-    raise AssetError(what, where=redact(url), hint="check the address")
+    raise (Absent if response.status_code in _ABSENT else AssetError)(what, where=redact(url), hint="check the address")
 
 
 def _encoded(response: httpx.Response) -> bool:

@@ -55,7 +55,9 @@ def package_sources() -> PackageSources:
 
 
 def indexes() -> list[str]:
-    """Addresses of simple indexes: the main one first, then the extra ones."""
+    """Addresses of simple indexes: the main one first, then the extra ones; none where only folders count."""
+    if package_sources().no_index:
+        return []
     main = (
         _environment("PIP_INDEX_URL")
         or _environment("UV_DEFAULT_INDEX")

@@ -12,7 +12,7 @@ from mlscope.cli._layout import columns
 from mlscope.cli._terminal import clean, emit, width
 
 if TYPE_CHECKING:
-    from mlscope.manifests import FrameworkManifest, ModelManifest
+    from mlscope.manifests import ModelManifest
 
 __all__ = ["datasets", "frameworks", "models", "system"]
 
@@ -67,36 +67,47 @@ def datasets(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> Non
 
 
 def frameworks(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
-    """List the known frameworks and what is installed of them."""
+    """List the known frameworks: which versions can run here, and why not where none can.
+
+    ``installed`` is beside mlscope, of ``environments`` there is one each, and ``index`` tells the newest version that
+    could be installed (asked once a day, not with --local) and how many there are. JSON has all of them, and aliases.
+    """
     from mlscope.manifests import list_frameworks
+    from mlscope.stacks import framework_states
 
-    _show(
-        [
-            {
-                "name": found.manifest.name,
-                "installed": _installed(found.manifest),
-                "files": list(found.manifest.suffixes),
-                "devices": list(found.manifest.devices),
-                "aliases": list(found.manifest.aliases),
-                "description": found.manifest.description,
-            }
-            for found in list_frameworks()
-        ],
-        output,
-    )
+    known = [found.manifest for found in list_frameworks()]
+    entries: list[dict[str, Any]] = [
+        {
+            "name": manifest.name,
+            "installed": state.host,
+            "environments": list(state.environments),
+            "offered": None if state.offered is None else list(state.offered),
+            "why_not": state.why_not,
+            "files": list(manifest.suffixes),
+            "devices": list(manifest.devices),
+            "aliases": list(manifest.aliases),
+            "description": manifest.description,
+        }
+        for manifest, state in zip(known, framework_states(known, offline=flags.local), strict=True)
+    ]
+    if output.format == "json":
+        emit(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    names = ("name", "installed", "environments", "index", "devices", "files")
+    reasons: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["why_not"]:
+            reasons.setdefault(entry["why_not"], []).append(entry["name"])
+    lines = columns(names, [_framework_row(entry) for entry in entries], width(sys.stdout))
+    emit("\n".join([*lines, *([""] if reasons else []), *(f"{', '.join(who)}: {why}" for why, who in reasons.items())]))
 
 
-def _installed(framework: FrameworkManifest) -> str | None:
-    """The installed version; None where it is not installed, or known by name only."""
-    from mlscope.errors import StackError
-    from mlscope.stacks import host_stack
-
-    if framework.predictor is None:
-        return None
-    try:
-        return host_stack(framework, "*").framework_version
-    except StackError:
-        return None
+def _framework_row(entry: Mapping[str, Any]) -> list[str]:
+    offered, built = entry["offered"], entry["environments"]
+    index = f"{offered[0]} of {len(offered)}" if offered else "none" if offered is not None else None
+    more = f" + {len(built) - 2}" if len(built) > 2 else ""
+    shown = [f"{', '.join(built[:2])}{more}" or None, index, entry["devices"], entry["files"]]
+    return [_cell(value) for value in (entry["name"], entry["installed"], *shown)]
 
 
 def system(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:

@@ -6,16 +6,21 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mlscope.cli._flags import FormatFlags, Globals
+from mlscope.cli._layout import columns
 from mlscope.cli._terminal import emit, note
 from mlscope.errors import ManifestError, UsageError
 
-__all__ = ["check", "convert", "init"]
+if TYPE_CHECKING:
+    from mlscope.conductor import Resolution
+
+__all__ = ["check", "convert", "init", "resolve"]
 
 _FORMAT = FormatFlags()
 _GLOBALS = Globals()
@@ -50,6 +55,50 @@ def check(
         warnings = len(findings) - errors
         note(f"{errors or 'no'} error{'s' * (errors != 1)}, {warnings or 'no'} warning{'s' * (warnings != 1)}")
     return ManifestError.exit_code if errors else 0
+
+
+def resolve(
+    *paths: Annotated[Path, Parameter(name="PATH", help="Manifests of models, or folders with manifests.")],
+    python: Annotated[
+        str | None, Parameter(help="Python of the environments (3.12). Default: the one that fits.", metavar="VERSION")
+    ] = None,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> int:
+    """Tell which software would run the models, or why there is none.
+
+    The framework's constraint is resolved against what is installed and what the package indexes have; nothing is
+    built. Ends with code 3 when a manifest is broken.
+    """
+    from mlscope import conductor
+    from mlscope.cli._observer import TerminalObserver
+
+    if not paths:
+        raise UsageError("no manifest is named")
+    with TerminalObserver(flags.verbose) as observer:
+        found = conductor.resolve_manifests(paths, observer, python=python, offline=flags.local)
+    if output.format == "json":
+        plain = [dataclasses.asdict(each) | {"path": str(each.path)} for each in found]
+        emit(json.dumps(plain, indent=2, ensure_ascii=False))
+    else:
+        emit("\n".join(_resolution_lines(found)))
+    return ManifestError.exit_code if any(each.broken for each in found) else 0
+
+
+def _resolution_lines(found: Sequence[Resolution]) -> list[str]:
+    """A table, and below it the reasons and doubts, each once."""
+    names = ("manifest", "framework", "wants", "version", "stack", "Python")
+    rows = [(each.framework, each.constraint, each.version, each.stack, each.python) for each in found]
+    cells = [[each.path.name, *(value or "-" for value in row)] for each, row in zip(found, rows, strict=True)]
+    lines = columns(names, cells, 1000)
+    reasons: dict[str, list[str]] = {}
+    for each in found:
+        for text in filter(None, (each.reason, each.note)):
+            reasons.setdefault(text, []).append(each.path.name)
+    lines += [line for text, who in reasons.items() for line in ("", f"{', '.join(who)}:", f"  {text}")]
+    if any(each.framework and each.version is None for each in found):
+        lines += ["", "A run with --framework NAME[==VERSION] takes another version than the manifest wants."]
+    return lines
 
 
 def convert(

@@ -103,7 +103,7 @@ COMMANDS: dict[Path, Command] = {
         "List the built-in data sets.", "mlscope.cli._catalogue:datasets", ("mlscope info datasets",)
     ),
     ("info", "frameworks"): Command(
-        "List the known frameworks and what is installed of them.",
+        "List the known frameworks: which versions can run here, and why not where none can.",
         "mlscope.cli._catalogue:frameworks",
         ("mlscope info frameworks",),
     ),
@@ -185,6 +185,11 @@ COMMANDS: dict[Path, Command] = {
         "Check manifests; every fault with file, line and column.",
         "mlscope.cli._manifests:check",
         ("mlscope manifest check model.yml dataset.yml",),
+    ),
+    ("manifest", "resolve"): Command(
+        "Tell which software would run the models, or why there is none.",
+        "mlscope.cli._manifests:resolve",
+        ("mlscope manifest resolve manifests/", "mlscope manifest resolve model.yml --format json"),
     ),
     ("manifest", "convert"): Command(
         "Convert a manifest of MLModelScope to mlscope's own dialect.",

@@ -5,6 +5,7 @@ from mlscope.conductor._download import download, download_dataset
 from mlscope.conductor._evaluate import evaluate, recover
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
 from mlscope.conductor._rerun import Rerun, rerun
+from mlscope.conductor._resolve import Resolution, resolve_manifests
 from mlscope.conductor._sweep import Point, PointRun, sweep
 from mlscope.conductor._watch import glance
 
@@ -15,6 +16,7 @@ __all__ = [
     "PointRun",
     "Prediction",
     "Rerun",
+    "Resolution",
     "SilentObserver",
     "download",
     "download_dataset",
@@ -23,5 +25,6 @@ __all__ = [
     "inspect_model",
     "recover",
     "rerun",
+    "resolve_manifests",
     "sweep",
 ]

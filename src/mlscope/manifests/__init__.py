@@ -4,7 +4,7 @@ Own dialect and the original MLModelScope dialect are read; every fault is repor
 """
 
 from mlscope.manifests._archive import Archive
-from mlscope.manifests._check import check
+from mlscope.manifests._check import check, manifest_files
 from mlscope.manifests._constraint import Constraint, same_version
 from mlscope.manifests._fields import Asset
 from mlscope.manifests._finding import BrokenManifest, Finding
@@ -76,6 +76,7 @@ __all__ = [
     "load_dataset",
     "load_framework",
     "load_model",
+    "manifest_files",
     "manifest_reference",
     "parse_tags",
     "same_version",

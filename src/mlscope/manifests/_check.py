@@ -9,7 +9,7 @@ from mlscope.manifests._finding import BrokenManifest, Finding
 from mlscope.manifests._load import Loaded, load_file
 from mlscope.manifests._others import DatasetManifest, FrameworkManifest
 
-__all__ = ["check"]
+__all__ = ["check", "manifest_files"]
 
 _SUFFIXES = (".yml", ".yaml")
 
@@ -31,6 +31,11 @@ def check(paths: Iterable[Path | str]) -> list[Finding]:
         for file in files:
             found += _check_file(file)
     return found
+
+
+def manifest_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The files that are named, and every ``*.yml`` and ``*.yaml`` of the folders, however deep."""
+    return [file for path in map(Path, paths) for file in _files(path)]
 
 
 def _files(path: Path) -> list[Path]:

@@ -87,6 +87,8 @@ class FrameworkManifest(Node):
     """What such an environment needs besides, by the framework's version."""
     python: Pythons | None = None
     """Versions of Python that there are wheels for; null: the packages tell."""
+    note: Text | None = None
+    """What to do where its packages are not to be had: the end of an error's line."""
     suffixes: tuple[Suffix, ...] = ()
     """Endings of its model files; none: it needs no file."""
     devices: tuple[Literal["cpu", "gpu"], ...] = ("cpu",)

@@ -2,11 +2,12 @@
 
 from mlscope.stacks._clocks import measure_clocks
 from mlscope.stacks._container import ContainerStack
-from mlscope.stacks._find import Kind, find_stack, lock_stack, stack_from_lock
+from mlscope.stacks._find import ChosenVersion, Kind, choose_version, find_stack, lock_stack, stack_from_lock
 from mlscope.stacks._gpu import find_gpu
 from mlscope.stacks._host import HostStack, host_stack
 from mlscope.stacks._limits import cpu_stat_file
 from mlscope.stacks._machine import describe_machine
+from mlscope.stacks._offers import FrameworkState, framework_states
 from mlscope.stacks._passport import judge
 from mlscope.stacks._sampler import SAMPLER, Meter
 from mlscope.stacks._stack import Stack
@@ -17,7 +18,9 @@ from mlscope.stacks._wanted import named_framework
 
 __all__ = [
     "SAMPLER",
+    "ChosenVersion",
     "ContainerStack",
+    "FrameworkState",
     "HostStack",
     "Kind",
     "Meter",
@@ -25,10 +28,12 @@ __all__ = [
     "StoredStack",
     "UvStack",
     "about_stack",
+    "choose_version",
     "cpu_stat_file",
     "describe_machine",
     "find_gpu",
     "find_stack",
+    "framework_states",
     "host_stack",
     "judge",
     "list_stacks",

@@ -43,7 +43,10 @@ def explained(said: str, python: Interpreter, origins: Mapping[str, str], offlin
     for attempt in (_resources, _hashes, _network(offline)):
         if (error := attempt(text)) is not None:
             return error
-    return _missing(text, python) or _no_wheel(text, python) or _conflict(text, origins) or _unknown(text)
+    for look in (_missing, _no_wheel, _needs_without_wheel):
+        if (error := look(text, python)) is not None:
+            return error
+    return _conflict(text, origins) or _unknown(text)
 
 
 def _resources(text: str) -> MlscopeError | None:
@@ -144,6 +147,21 @@ def _no_wheel(text: str, python: Interpreter) -> MlscopeError | None:
     source = "" if minors or "usable" not in found[0] else " (there are only sources, which mlscope does not build)"
     name = found[1].replace("==", " ")
     return Unresolvable(f"{name} has no wheel for Python {python.minor} on {python.platform}{source}{has}", hint=hint)
+
+
+def _needs_without_wheel(text: str, python: Interpreter) -> MlscopeError | None:
+    """A version that exists and needs others, of which none is for this Python."""
+    found = re.search(
+        r"no wheels with a matching Python (?:ABI|version) tag .*?we can conclude that (\S+) cannot be used\. "
+        r"And because (\S+) depends on \1",
+        text,
+    )
+    if found is None:
+        return None
+    return Unresolvable(
+        f"{found[2]} needs {found[1]}, of which no version has a wheel for Python {python.minor} on {python.platform}",
+        hint="choose another version, or another Python with --python",
+    )
 
 
 def _conflict(text: str, origins: Mapping[str, str]) -> MlscopeError | None:

@@ -13,12 +13,12 @@ from mlscope.stacks._container import container_from_lock, container_stack
 from mlscope.stacks._engine import find_engine
 from mlscope.stacks._host import HostStack, host_stack
 from mlscope.stacks._lock import Lock
-from mlscope.stacks._pythons import Interpreter, find_python
+from mlscope.stacks._pythons import Interpreter, find_python, this_python
 from mlscope.stacks._stack import Stack
-from mlscope.stacks._uv import Reporter, built, resolved
+from mlscope.stacks._uv import Reporter, built, framework_version, resolved
 from mlscope.stacks._wanted import Wanted, constraint_of
 
-__all__ = ["Kind", "find_stack", "lock_stack", "stack_from_lock"]
+__all__ = ["ChosenVersion", "Kind", "choose_version", "find_stack", "lock_stack", "stack_from_lock"]
 
 Kind = Literal["auto", "host", "uv", "container"]
 Say = Callable[[str], None]
@@ -87,6 +87,37 @@ def find_stack(
     if kind == "container":
         return container_stack(lock, wanted, offline=offline, fresh=fresh, report=report)
     return built(lock, wanted, offline=offline, fresh=fresh, report=report)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChosenVersion:
+    """What :func:`find_stack` would run."""
+
+    version: str
+    kind: Literal["host", "uv"]
+    python: str
+    lock_sha256: str
+
+
+def choose_version(
+    framework: FrameworkManifest,
+    constraint: str,
+    *,
+    python: str | None = None,
+    offline: bool = False,
+    warn: Say | None = None,
+) -> ChosenVersion:
+    """What :func:`find_stack` would take by itself (kind ``auto``), without building it; errors as there."""
+    if python is None:
+        try:
+            host = host_stack(framework, constraint)
+            return ChosenVersion(host.framework_version, "host", this_python().version, host.lock_sha256)
+        except StackError:
+            if framework.package is None and not framework.packages:
+                raise
+    wanted = _wanted(framework, constraint, python, (), gpu=False)
+    lock = resolved(wanted, offline=offline, upgrade=False, report=Reporter(warn=warn or (lambda _: None)))
+    return ChosenVersion(framework_version(wanted, lock), "uv", wanted.python.version, lock.sha256)
 
 
 def lock_stack(

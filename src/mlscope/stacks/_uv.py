@@ -109,7 +109,12 @@ def resolved(wanted: Wanted, *, offline: bool, upgrade: bool, report: Reporter) 
     if not upgrade and (lock := _recalled(file)) is not None:
         return lock
     report.progress(f"resolving {wanted.framework.name} {wanted.constraint} for Python {wanted.python.version}")
-    lock = _resolve(wanted, preferred, offline, report)
+    try:
+        lock = _resolve(wanted, preferred, offline, report)
+    except Unresolvable as error:
+        if wanted.framework.note and "has no wheel" in error.what:
+            error.hint = wanted.framework.note
+        raise
     write_atomic(file, json.dumps({"request": request, "lock": lock.stored_form()}, indent=1) + "\n")
     return lock
 

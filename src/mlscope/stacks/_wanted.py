@@ -36,13 +36,13 @@ class Wanted:
     @property
     def package(self) -> str | None:
         """Normalised name of the distribution whose version is the framework's; None: mlscope itself."""
-        own = self._own()
+        own = self.own()
         return canonicalize_name(Requirement(own[0]).name) if own else None
 
     def names(self) -> list[str]:
         """Normalised names of all distributions whose version may be the framework's, the likeliest first."""
         framework = self.framework
-        texts = [*self._own()[:1], *framework.packages[:1], *framework.gpu_packages[:1], framework.package or ""]
+        texts = [*self.own()[:1], *framework.packages[:1], *framework.gpu_packages[:1], framework.package or ""]
         return list(dict.fromkeys(canonicalize_name(_parsed(text).name) for text in texts if text))
 
     def pinned(self) -> str | None:
@@ -58,9 +58,9 @@ class Wanted:
             loadgen: Whether LoadGen is to be in it.
         """
         found = {name: EVERY_WORKER for name in _ALWAYS if loadgen or name != LOADGEN}
-        found |= {_plain(text): f"the manifest of {self.framework.name}" for text in self._own()[1:]}
-        if self._own():
-            first = Requirement(self._own()[0])
+        found |= {_plain(text): f"the manifest of {self.framework.name}" for text in self.own()[1:]}
+        if self.own():
+            first = Requirement(self.own()[0])
             first.specifier = SpecifierSet(f"=={version}") if version else first.specifier & self.constraint.specifiers
             first.marker = None
             found[str(first)] = "the request"
@@ -75,7 +75,7 @@ class Wanted:
         own = [each.specifier for each in asked if canonicalize_name(each.name) == name]
         return all(each.contains(version, prereleases=True) for each in own)
 
-    def _own(self) -> list[str]:
+    def own(self) -> list[str]:
         """The framework's packages whose markers hold."""
         named = (self.gpu and self.framework.gpu_packages) or self.framework.packages
         plain = (self.framework.package,) if self.framework.package else ()

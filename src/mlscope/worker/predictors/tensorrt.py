@@ -19,7 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorrt as trt
+
+try:
+    import tensorrt as trt
+except ImportError:  # installed from wheels alone
+    import tensorrt_bindings as trt
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
