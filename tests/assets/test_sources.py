@@ -24,6 +24,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 def test_the_public_names_are_these() -> None:
     assert mlscope.assets.__all__ == [
         "Fetched",
+        "Offered",
         "PackageSources",
         "Progress",
         "SilentProgress",
@@ -31,6 +32,7 @@ def test_the_public_names_are_these() -> None:
         "file_of",
         "find_links",
         "locate_wheel",
+        "offered",
         "package_sources",
         "redact",
         "released_versions",

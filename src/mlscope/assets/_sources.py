@@ -97,7 +97,10 @@ def _local_path(text: str, rest: str, base: Path) -> Path:
         rest = "/" + unquote(tail)
     if not rest:
         raise AssetError("the file: source names no path", where=text, hint=_HINT)
-    return base / Path(rest).expanduser()
+    try:
+        return base / Path(rest).expanduser()
+    except RuntimeError as error:
+        raise AssetError("the file: source names the home of a user who is not here", where=text) from error
 
 
 def _http(text: str) -> HttpSource:
