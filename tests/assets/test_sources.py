@@ -29,6 +29,7 @@ def test_the_public_names_are_these() -> None:
         "Progress",
         "SilentProgress",
         "fetch",
+        "fetch_asset",
         "file_of",
         "find_links",
         "locate_wheel",
