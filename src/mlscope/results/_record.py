@@ -4,11 +4,7 @@ Schema history:
 
 * 1 - first version.
 * 2 - ``mlscope_commit`` and ``mlscope_dirty``.
-<<<<<<< HEAD
 * 3 - ``data``, ``passport`` and ``floor``.
-=======
-* 3 - ``passport``, ``floor`` and ``data``.
->>>>>>> b8780c2 (The golden record of version 3 has all that the version writes)
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
