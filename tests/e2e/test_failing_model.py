@@ -22,7 +22,7 @@ def brightness() -> list[float]:
     from PIL import Image
 
     found = load_dataset("digits")
-    names = (running.digits_folder() / found.manifest.list).read_text(encoding="utf-8").split()[::2]
+    names = (running.digits_folder() / found.manifest.listing).read_text(encoding="utf-8").split()[::2]
     return [float((np.asarray(Image.open(running.digits_folder() / name)) / 255).sum()) for name in names]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlscope.errors import WorkerError
+from mlscope.errors import StackError, WorkerError
+from mlscope.loader import LoaderPool, LoaderSetup
+from mlscope.manifests import InputSpec
 from tests.loader.pictures import encoded, jpeg, png, scene, turned
 from tests.loader.pool import SHAPE, STEPS, Pool
 from tests.loader.test_steps import tensor
@@ -196,3 +198,22 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:
         for _ in range(3):
             last = peak()
     assert last < first + 4096  # kB
+
+
+def test_a_library_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')\n")
+    spec = InputSpec.model_validate(
+        {"type": "image", "element_type": "uint8", "layout": "HWC", "shape": list(SHAPE), "steps": STEPS}
+    )
+    (tmp_path / "ring").write_bytes(bytes(192))
+    setup = LoaderSetup(
+        spec.model_dump(mode="json"),
+        {},
+        {},
+        tmp_path / "ring",
+        192,
+        1,
+        environment={"PYTHONPATH": str(tmp_path)},
+    )
+    with pytest.raises(StackError, match=r"pictures cannot be decoded: libGL\.so\.1: cannot open shared object file"):
+        LoaderPool(setup, 2, tmp_path / "loader.log")

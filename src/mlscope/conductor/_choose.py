@@ -14,7 +14,7 @@ from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._progress import DownloadProgress
 from mlscope.errors import AssetError, ChecksumError, DataError, ModelError, UsageError
-from mlscope.loader import Dataset, Decoder, decoder_from_lock, find_decoder, open_dataset
+from mlscope.loader import Dataset, Decoder, decoder_from_lock, find_decoder
 from mlscope.manifests import (
     Asset,
     DatasetManifest,
@@ -32,7 +32,7 @@ from mlscope.manifests import (
     select_weights,
 )
 from mlscope.plan import Request, WeightsChoice
-from mlscope.recipes import make, materialise
+from mlscope.recipes import have_dataset, make
 from mlscope.stacks import Stack, find_stack, named_framework
 
 __all__ = [
@@ -259,16 +259,16 @@ def choose_dataset(
         found = load_dataset(request.dataset_name) if request.dataset_name else _suitable_dataset(request, manifest)
     for warning in found.warnings:
         observer.note(warning)
-    path = request.dataset_path
-    if path is None:
-        path = materialise(
-            found.manifest,
-            found.path.parent,
-            offline=request.offline,
-            progress=DownloadProgress(observer),
-            warn=observer.warn,
-        )
-    return open_dataset(found.manifest, found.path.parent, path), form
+    dataset = have_dataset(
+        found,
+        request.dataset_path,
+        offline=request.offline,
+        progress=DownloadProgress(observer),
+        warn=observer.warn,
+    )
+    if dataset.layout != found.manifest.layout:
+        observer.note(f"{dataset.root} has no {found.manifest.listing} and is read as folders of classes")
+    return dataset, form
 
 
 def choose_decoder(request: Request, manifest: ModelManifest, lock: str | None, observer: Observer) -> Decoder:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import re
 import stat
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 
 from mlscope.errors import DataError
-from mlscope.manifests import DatasetManifest
+from mlscope.loader._lists import (
+    Samples,
+    class_folders,
+    read_class_index,
+    read_csv,
+    read_folders,
+    read_val_map,
+)
+from mlscope.manifests import CsvColumns, DatasetManifest
 
 __all__ = ["Dataset", "open_dataset"]
-
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,21 +47,55 @@ class Dataset:
         return str(self.root / self.files[row])
 
 
-def open_dataset(manifest: DatasetManifest, base: Path, path: Path | None) -> Dataset:
+def open_dataset(manifest: DatasetManifest, base: Path, path: Path | None, class_index: Path | None = None) -> Dataset:
     """Read a data set's list and find its files.
 
     A file that is listed twice is evaluated twice. Names lead into the folder, never out of it; a symbolic link
-    inside of it may lead anywhere.
+    inside of it may lead anywhere. A folder of class folders is recognised where the manifest expects a ``val_map``
+    list, there is no list of any kind, and the class index has the name of every folder (or, without one, there are
+    exactly as many folders as classes).
 
     Args:
         manifest: The data set's manifest.
         base: Folder of the manifest; its own `path` is relative to it.
         path: Where the pictures lie, when the user said so.
+        class_index: The file that the manifest's `class_index` names.
 
     Raises:
-        DataError: No folder, no list, a line that is no ``file index``, a name that leads out of the folder, a
-            label out of range, two labels for one file, a missing file, or no samples at all.
+        DataError: No folder, no list, a line that cannot be read, a name that leads out of the folder, a label out of
+            range, two labels for one file, a missing file, or no samples at all.
     """
+    root = _root(manifest, base, path)
+    index = read_class_index(class_index, manifest.classes) if class_index is not None else None
+    layout = _layout(manifest, root, index)
+    listing = root / manifest.listing
+    samples = Samples(manifest.classes)
+    if layout == "folders":
+        read_folders(root, manifest.classes, index, samples)
+    elif not listing.is_file():
+        raise _no_list(manifest, root, index)
+    elif layout == "csv":
+        read_csv(listing, manifest.columns or CsvColumns(), index, samples)
+    else:
+        read_val_map(listing, samples)
+    if not samples.files:
+        raise DataError("the list names no pictures", where=str(listing))
+    digest = hashlib.sha256()
+    for name, label in zip(samples.files, samples.labels, strict=True):
+        digest.update(f"{name} {label} {_file_size(root, name, manifest.listing)}\n".encode())
+    return Dataset(
+        manifest.name,
+        manifest.version,
+        root,
+        tuple(samples.files),
+        tuple(samples.labels),
+        manifest.classes,
+        digest.hexdigest(),
+        layout,
+    )
+
+
+def _root(manifest: DatasetManifest, base: Path, path: Path | None) -> Path:
     root = path if path is not None else (base / manifest.path if manifest.path else None)
     if root is None:
         raise DataError(
@@ -65,19 +105,38 @@ def open_dataset(manifest: DatasetManifest, base: Path, path: Path | None) -> Da
     if not root.is_dir():
         what = "this is a file, not a folder" if root.exists() else "there is no such folder"
         raise DataError(what, where=str(root), hint="give --dataset-path DIR")
-    listing = root / manifest.list
-    if not listing.is_file():
-        there = sorted(item.name for item in root.glob("*.txt"))
-        near = difflib.get_close_matches(manifest.list, there, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "it holds a line `file index` for each picture"
-        raise DataError(f"the folder has no {manifest.list}", where=str(root), hint=hint)
-    files, labels = _read_list(listing, manifest.classes)
-    digest = hashlib.sha256()
-    for name, label in zip(files, labels, strict=True):
-        digest.update(f"{name} {label} {_file_size(root, name, manifest.list)}\n".encode())
-    return Dataset(
-        manifest.name, manifest.version, root, tuple(files), tuple(labels), manifest.classes, digest.hexdigest()
-    )
+    return root
+
+
+def _layout(manifest: DatasetManifest, root: Path, index: Mapping[str, int] | None) -> str:
+    """How the folder is to be read: as the manifest says, unless it can only be a folder of class folders."""
+    lists = (root / manifest.listing).exists() or any(any(root.glob(f"*{suffix}")) for suffix in (".txt", ".csv"))
+    if manifest.layout == "val_map" and not lists and _has_classes(root, manifest.classes, index):
+        return "folders"
+    return manifest.layout
+
+
+def _has_classes(root: Path, classes: int, index: Mapping[str, int] | None) -> bool:
+    names = class_folders(root)
+    return len(names) == classes if index is None else bool(names) and all(name in index for name in names)
+
+
+def _no_list(manifest: DatasetManifest, root: Path, index: Mapping[str, int] | None) -> DataError:
+    """With the list that may be meant, or the folder."""
+    there = sorted(item.name for item in root.glob(f"*{Path(manifest.listing).suffix}"))
+    near = difflib.get_close_matches(manifest.listing, there, 1)
+    below = [name for name in class_folders(root) if _has_classes(root / name, manifest.classes, index)]
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif len(below) == 1:
+        hint = f"did you mean --dataset-path {root / below[0]}?"
+    elif manifest.layout == "csv":
+        hint = "its first line names columns, `columns` of the manifest says which"
+    elif _has_classes(root, manifest.classes, index):
+        hint = "for a folder of class folders beside other lists write `layout: folders` into a manifest"
+    else:
+        hint = "it holds a line `file index` for each picture"
+    return DataError(f"the folder has no {manifest.listing}", where=str(root), hint=hint)
 
 
 def _file_size(root: Path, name: str, listing: str) -> int:
@@ -88,36 +147,3 @@ def _file_size(root: Path, name: str, listing: str) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise DataError(f"{listing} names {name!r}, which is no file", where=str(root))
     return found.st_size
-
-
-def _read_list(listing: Path, classes: int) -> tuple[list[str], list[int]]:
-    found: list[tuple[str, int]] = []
-    label_of: dict[str, int] = {}
-    try:
-        lines = listing.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the list cannot be read: {error}", where=str(listing)) from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{listing}:{number}"
-        name, label = _read_line(line, where)
-        if not 0 <= label < classes:
-            raise DataError(f"label {label} is out of range (0 to {classes - 1})", where=where)
-        if label_of.setdefault(name, label) != label:
-            raise DataError(f"{name!r} has label {label} here and {label_of[name]} further up", where=where)
-        found.append((name, label))
-    if not found:
-        raise DataError("the list names no pictures", where=str(listing))
-    return [name for name, _ in found], [label for _, label in found]
-
-
-def _read_line(line: str, where: str) -> tuple[str, int]:
-    """The name (it may hold spaces) and the label of one line."""
-    name, *index = line.strip().rsplit(maxsplit=1)
-    if not index or not _WHOLE.fullmatch(index[0]):
-        raise DataError(f"the line is no `file index`: {line.strip()[:60]!r}", where=where)
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise DataError(f"{name!r} leads out of the data set's folder", where=where, hint="write names relative to it")
-    return name, int(index[0])

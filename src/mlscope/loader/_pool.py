@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlscope._channel import Channel
-from mlscope.errors import DataError, WorkerError
+from mlscope.errors import DataError, StackError, WorkerError
 
 __all__ = ["Loaded", "LoaderPool", "LoaderSetup"]
 
@@ -95,6 +95,11 @@ class LoaderPool:
         if line is None:
             raise _death("a loader process ended at once", channel)
         answer = json.loads(line)
+        if answer.get("of") == "library":
+            hint = "pillow from 9.1 and any opencv-python-headless for this Python will do"
+            raise StackError(f"pictures cannot be decoded: {answer['error']}", where=str(channel.log), hint=hint)
+        if answer.get("of") == "file":
+            raise WorkerError(f"a loader process cannot begin: {answer['error']}", where=str(channel.log))
         if "error" in answer:
             raise DataError(answer["error"], hint="mend the hook in the manifest")
 

@@ -150,10 +150,16 @@ def _serve(commands: IO[bytes], answers: IO[bytes]) -> None:
     try:
         hooks = compile_hooks(setup["hooks"], setup["context"])
         pictures = _Pictures(setup, hooks) if "ring" in setup else None
-    except (HookError, ImportError, OSError, ValueError) as error:
-        _say(answers, {"error": str(error)})
+    except HookError as error:
+        _say(answers, {"error": str(error), "of": "hook"})
         return
-    if pictures is not None:
+    except (ImportError, AttributeError) as error:  # a library that is not there, or too old
+        _say(answers, {"error": " ".join(f"{error}".split())[:_MOST_ERROR], "of": "library"})
+        return
+    except (OSError, ValueError) as error:
+        _say(answers, {"error": " ".join(f"{error}".split())[:_MOST_ERROR], "of": "file"})
+        return
+    if pictures is not None and "prepared" not in setup:
         _warm_up(setup)
     _say(answers, {"ready": True})
     for line in commands:

@@ -19,7 +19,7 @@ from mlscope.manifests._model import (
     ReferenceAccuracy,
     Weights,
 )
-from mlscope.manifests._others import DatasetManifest, FrameworkManifest
+from mlscope.manifests._others import CsvColumns, DatasetManifest, FrameworkManifest
 from mlscope.manifests._packages import Requires
 from mlscope.manifests._recipe import Recipe, RecipeSamples, RecipeStack
 from mlscope.manifests._reference import json_schemas, manifest_reference
@@ -43,6 +43,7 @@ __all__ = [
     "BrokenManifest",
     "Constraint",
     "CropStep",
+    "CsvColumns",
     "DatasetManifest",
     "DecodeStep",
     "Finding",

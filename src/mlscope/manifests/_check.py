@@ -66,5 +66,5 @@ def _missing_files(loaded: Loaded) -> Iterator[Finding]:
         folder = base / loaded.manifest.path
         if not folder.is_dir():
             yield loaded.finding(("path",), f"there is no folder {loaded.manifest.path}")
-        elif not (folder / loaded.manifest.list).is_file():
-            yield loaded.finding(("list",), f"there is no {loaded.manifest.list} in {loaded.manifest.path}")
+        elif loaded.manifest.layout != "folders" and not (folder / loaded.manifest.listing).is_file():
+            yield loaded.finding(("list",), f"there is no {loaded.manifest.listing} in {loaded.manifest.path}")

@@ -10,7 +10,16 @@ from mlscope.manifests._archive import Archive
 from mlscope.manifests._fields import Asset, Name, Node, Positive, Task, Text, fault
 from mlscope.manifests._packages import Pythons, RequirementText, Requires, Suffix
 
-__all__ = ["DatasetManifest", "FrameworkManifest"]
+__all__ = ["CsvColumns", "DatasetManifest", "FrameworkManifest"]
+
+
+class CsvColumns(Node):
+    """Which columns of a CSV list are read, by the names in its first line."""
+
+    file: Text = "file"
+    """Path of the picture, relative to the folder."""
+    label: Text = "label"
+    """Index of the class, or its name."""
 
 
 class DatasetManifest(Node):
@@ -32,10 +41,16 @@ class DatasetManifest(Node):
     """Papers and pages."""
     classes: Positive
     """How many classes; labels count from 0 to classes - 1."""
-    layout: Literal["val_map"] = "val_map"
-    """``val_map``: a text file with ``file index`` in each line, files relative to the folder."""
-    list: Text = "val_map.txt"
-    """The text file, relative to the folder."""
+    layout: Literal["val_map", "folders", "csv"] = "val_map"
+    """``val_map``: a text file with ``file index`` in each line, files relative to the folder. ``folders``: a folder
+    for each class; sorted by name, the position is the class. ``csv``: a list whose first line names its columns."""
+    list: Text | None = None
+    """The list, relative to the folder; null: ``val_map.txt``, or for ``csv`` ``labels.csv``."""
+    columns: CsvColumns | None = None
+    """Columns of a ``csv`` list; null: ``file`` and ``label``."""
+    class_index: Asset | None = None
+    """Text file with ``name index`` in each line: the classes of folders, or of names in a ``csv`` list (ImageNet's
+    synsets, for instance); null: names are sorted, and the position is the class."""
     path: Text | None = None
     """The folder, relative to the manifest; null: ``--dataset-path`` names it."""
     archive: Archive | None = None
@@ -53,11 +68,24 @@ class DatasetManifest(Node):
             raise fault("the samples lie either in a folder ('path') or in an archive", "archive", key=True)
         if self.archive is not None and self.archive.labelled and self.layout != "val_map":
             raise fault("{label} gives a list as layout val_map has it", "layout")
+        if self.layout == "folders" and self.list is not None:
+            raise fault("layout folders has no list", "list", key=True)
+        if self.layout != "csv" and self.columns is not None:
+            raise fault("columns are those of layout csv", "columns", key=True)
         return self
+
+    @property
+    def listing(self) -> str:
+        """Name of the list."""
+        return self.list or ("labels.csv" if self.layout == "csv" else "val_map.txt")
 
     def assets(self) -> dict[tuple[str | int, ...], Asset]:
         """Every file that the manifest names, by its place in the manifest."""
-        named: dict[str, Asset | None] = {"labels": self.labels, "archive": self.archive}
+        named: dict[str, Asset | None] = {
+            "labels": self.labels,
+            "class_index": self.class_index,
+            "archive": self.archive,
+        }
         return {(key,): asset for key, asset in named.items() if asset is not None}
 
 

@@ -1,7 +1,7 @@
 """Files that are made: models converted by a recipe's script, data sets from an archive, prepared pictures."""
 
 from mlscope.recipes._confine import landlock_version
-from mlscope.recipes._dataset import materialise
+from mlscope.recipes._dataset import have_dataset, materialise
 from mlscope.recipes._kept import provenance
 from mlscope.recipes._make import make
 from mlscope.recipes._prepared import PreparedPictures, Watcher, cannot_prepare, prepare_pictures
@@ -14,6 +14,7 @@ __all__ = [
     "StackFinder",
     "Watcher",
     "cannot_prepare",
+    "have_dataset",
     "landlock_version",
     "list_prepared",
     "make",

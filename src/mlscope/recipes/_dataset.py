@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlscope._home import cache_dir
 from mlscope._schema import canonical_digest
 from mlscope.assets import Progress, fetch_asset, redact, unpack
 from mlscope.errors import DataError
-from mlscope.manifests import Archive, DatasetManifest
+from mlscope.manifests import Archive, DatasetManifest, Found
 from mlscope.recipes._once import build_once
 
-__all__ = ["materialise"]
+if TYPE_CHECKING:
+    from mlscope.loader import Dataset
+
+__all__ = ["have_dataset", "materialise"]
 
 
 def materialise(
@@ -49,7 +53,7 @@ def materialise(
     if archive is None:
         return None
     fetched = fetch_asset(archive, base, offline=offline, progress=progress, warn=say)
-    listing = manifest.list if archive.labelled else None
+    listing = manifest.listing if archive.labelled else None
     key = canonical_digest({"archive": fetched.sha256, "files": archive.files, "list": listing})
     folder, shown = cache_dir() / "datasets" / key, redact(archive.sources[0])
 
@@ -58,6 +62,38 @@ def materialise(
 
     build_once(folder, build, whole=Path.is_dir, what=f"the data set {manifest.name}", warn=say)
     return folder
+
+
+def have_dataset(
+    found: Found[DatasetManifest],
+    path: Path | None = None,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Dataset:
+    """A data set with its samples, unpacked where it comes as an archive.
+
+    Args:
+        found: The manifest.
+        path: Where the pictures lie, when the user said so.
+        offline: Use only what is on this machine.
+        progress: Hears of downloads.
+        warn: Hears, one sentence each, what every user must know.
+
+    Raises:
+        AssetError, ResourceError: As for :func:`materialise`.
+        DataError: As for :func:`mlscope.loader.open_dataset`.
+    """
+    from mlscope.loader import open_dataset
+
+    manifest, base = found.manifest, found.path.parent
+    if path is None:
+        path = materialise(manifest, base, offline=offline, progress=progress, warn=warn)
+    index = None
+    if manifest.class_index is not None:
+        index = fetch_asset(manifest.class_index, base, offline=offline, progress=progress, warn=warn).path
+    return open_dataset(manifest, base, path, index)
 
 
 def _unpack(archive: Archive, path: Path, folder: Path, listing: str | None, shown: str) -> None:

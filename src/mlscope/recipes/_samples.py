@@ -11,7 +11,7 @@ from mlscope._schema import canonical_digest
 from mlscope.assets import Progress
 from mlscope.errors import DataError
 from mlscope.manifests import InputSpec, Recipe, load_dataset
-from mlscope.recipes._dataset import materialise
+from mlscope.recipes._dataset import have_dataset
 
 if TYPE_CHECKING:
     from mlscope.loader import Dataset
@@ -75,12 +75,8 @@ def open_samples(
         return None
     if inputs is None or inputs.type != "image" or inputs.shape is None:
         raise DataError("the recipe wants pictures as samples, but the model's input is none of a known shape")
-    from mlscope.loader import open_dataset
-
     ref = recipe.samples.dataset
     path = Path(ref)
     found = load_dataset(str(base / path) if path.suffix in {".yml", ".yaml"} else ref)
-    folder = found.path.parent
-    unpacked = materialise(found.manifest, folder, offline=offline, progress=progress, warn=warn)
-    dataset = open_dataset(found.manifest, folder, unpacked)
+    dataset = have_dataset(found, offline=offline, progress=progress, warn=warn)
     return Samples(dataset, inputs.model_dump(mode="json"), min(recipe.samples.count, len(dataset)))
