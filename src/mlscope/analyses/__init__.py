@@ -7,6 +7,8 @@ name it in ``_run.py``; every door shows it at once.
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
 from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._comparison import comparison
+from mlscope.analyses._evidence import Calls, Evidence, gather
+from mlscope.analyses._explain import explain
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._output import write_output
 from mlscope.analyses._plot import plot_sweep
@@ -19,7 +21,9 @@ from mlscope.analyses._text import to_text
 __all__ = [
     "ANALYSES",
     "Agreement",
+    "Calls",
     "Column",
+    "Evidence",
     "SweepPoint",
     "Table",
     "accuracy_line",
@@ -27,6 +31,8 @@ __all__ = [
     "agreement",
     "agreement_lines",
     "comparison",
+    "explain",
+    "gather",
     "latencies_table",
     "latency_result",
     "latency_results",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlscope.cli._explain import explanation_lines, explanations
 from mlscope.cli._records import finding_lines, headline
 from mlscope.cli._terminal import clean, uses_color, width
 from mlscope.errors import StoreError
@@ -51,6 +52,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "record": outcome.record.model_dump(mode="json"),
         "folder": str(outcome.folder) if outcome.folder else None,
+        "explanations": explanations(outcome.record, outcome.folder),
         "error": _error(outcome.error),
         "publish_error": _error(outcome.publish_error),
     }
@@ -103,6 +105,8 @@ def _lines(outcome: Outcome, request: Request) -> list[str]:
     if record.command == "benchmark":
         lines += _load_lines(outcome)
     lines += [*finding_lines(record), ""]
+    if sentences := explanations(record, outcome.folder):
+        lines += [*explanation_lines(sentences), ""]
     if record.status != "complete":
         verb = "failed" if record.status == "failed" else f"was {record.status}"
         lines.append(f"The run {verb}{'; what was measured until then is above' if record.latency else ''}.")

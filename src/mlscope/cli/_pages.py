@@ -140,6 +140,11 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._rerun:rerun",
         ("mlscope rerun 0198f0c2",),
     ),
+    ("explain",): Command(
+        "Say in words what a run's data tell.",
+        "mlscope.cli._explain:explain",
+        ("mlscope explain 0198f0c2", "mlscope explain 0198f0c2 --format json"),
+    ),
     ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
     ("store", "rebuild"): Command(
         "Rebuild the local index from the run folders.", "mlscope.cli._runs:rebuild", ("mlscope store rebuild",)

@@ -13,6 +13,7 @@ from mlscope._origin import Origin
 from mlscope.cli import _values
 from mlscope.cli._databases import check_local, opened
 from mlscope.cli._evaluations import why_empty
+from mlscope.cli._explain import explanation_lines, stored_explanations
 from mlscope.cli._flags import DatabaseFlags, FilterFlags, FormatFlags, Globals
 from mlscope.cli._records import finding_lines, headline
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
@@ -128,7 +129,8 @@ def show(
     if output.format == "json":
         emit(record.model_dump_json(indent=2))
         return
-    emit("\n".join([*_facts(record), "", *finding_lines(record), "", *_file_lines(record, store.blobs(record.id))]))
+    found = [*finding_lines(record), *explanation_lines(stored_explanations(store, record))]
+    emit("\n".join([*_facts(record), "", *found, "", *_file_lines(record, store.blobs(record.id))]))
 
 
 def _facts(record: Record) -> list[str]:

@@ -22,7 +22,7 @@ from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._run import Run
 from mlscope.errors import MlscopeError
 from mlscope.manifests import OutputSpec
-from mlscope.plan import LoadChoice, ModelChoice, Plan
+from mlscope.plan import FrameworkChoice, LoadChoice, ModelChoice, Plan
 from mlscope.results import Floor, System
 from mlscope.worker.protocol import Tensor
 
@@ -40,8 +40,8 @@ _BATCHES = 100
 _MOST_PICTURES = 256
 _DISTURBED_FOR = timedelta(hours=1)
 """A floor that was measured on a disturbed machine is used for so long, then measured again."""
-_OWN_SETTINGS = ("duration", "query_count", "expected", "target_qps", "target_latency_ns", "sample_count")
-"""Settings whose names hold one of these are about the length and the pace of the user's test."""
+_OWN_SETTINGS = ("duration", "query_count", "expected", "target_qps", "target_latency_ns", "sample_count", "seed")
+"""Settings whose names hold one of these are about the length, the pace and the order of the user's test."""
 
 
 def find_floor(prepared: Prepared, inputs: Sequence[Tensor] | None, system: System, observer: Observer) -> Floor | None:
@@ -112,7 +112,10 @@ def _emptied(prepared: Prepared) -> Prepared:
     """The same evaluation, short, of the null model, without a record."""
     plan = prepared.plan
     load = _short(plan.load) if plan.load else None
-    execution = plan.execution.model_copy(update={"worker_prefix": "", "fail_on_error": False})
+    same: dict[str, Any] = {"worker_prefix": "", "fail_on_error": False, "seed": 0, "threads": 1}
+    if load is not None:
+        same |= {"loader_processes": 1, "overlap": True}
+    execution = plan.execution.model_copy(update=same)
     dataset = None
     if load is None and plan.dataset is not None:
         rows = min(plan.dataset.count, _MOST_PICTURES, _BATCHES * execution.batch_size)
@@ -125,7 +128,7 @@ def _emptied(prepared: Prepared) -> Prepared:
         plan=Plan(
             command=plan.command,
             model=nothing,
-            framework=plan.framework.model_copy(update={"predictor": "null", "options": {}}),
+            framework=FrameworkChoice(name="null", predictor="null", version="1", constraint="*"),
             dataset=dataset,
             execution=execution,
             load=load,
