@@ -288,7 +288,7 @@ def test_an_input_that_is_not_the_models_is_refused(
     ("file", "options", "message"),
     [
         ("dense.pt2", {"precision": "int8"}, "precision is one of fp32, bf16, fp16, auto, not 'int8'"),
-        ("dense.pt2", {"streams": 2}, "streams can only be 1 with this framework, not 2"),
+        ("dense.pt2", {"streams": 2}, "streams is said with --streams"),
         ("dense.pt2", {"frieze": True}, "unknown option 'frieze' of the predictor; did you mean 'freeze'?"),
         ("dense.pt2", {"freeze": True}, "freeze is for TorchScript, and this file is an exported program"),
         ("dense.pt", {"compile": True}, "compile is for exported programs, and this file is TorchScript"),

@@ -317,7 +317,7 @@ def test_an_operator_that_tensorflow_lacks_is_named(refusing: WorkerProcess, mod
         ("dense.zip", {"signatur": "x"}, "unknown option 'signatur' of the predictor; did you mean 'signature'?"),
         ("dense.zip", {"outputs": "y"}, "outputs is an option for a GraphDef; this is a SavedModel"),
         ("dense.zip", {"precision": "int8"}, "precision is fp32 or bf16, not 'int8'"),
-        ("dense.zip", {"streams": 2}, "streams can only be 1 with this framework, not 2"),
+        ("dense.zip", {"streams": 2}, "streams is said with --streams"),
         ("dense.zip", {"xla": "yes"}, "xla must be true or false, not 'yes'"),
         ("dense.zip", {"inter_op_threads": -1}, "inter_op_threads must be a whole number from 0, not -1"),
         ("frozen.pb", {"signature": "x"}, "signature is an option for a SavedModel; this is a GraphDef"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlscope.worker.protocol import FLAG_VALID, FLAG_WARMUP, Failed, Loaded, LoadTest, Quit, Ready, Tensor, TestDone
+from mlscope.worker.protocol import (
+    FLAG_VALID,
+    FLAG_WARMUP,
+    STREAM_SHIFT,
+    Failed,
+    Loaded,
+    LoadTest,
+    Quit,
+    Ready,
+    Tensor,
+    TestDone,
+)
 from tests.worker import models
 from tests.worker.conftest import Start
 from tests.worker.process import Array, WorkerProcess, column, load_test, rows
@@ -79,6 +91,32 @@ def test_accuracy_mode_asks_for_every_sample_and_logs_the_models_answers(
     assert all(answer == CLASSES[index, 0] - 1 for index, answer in log)
     np.testing.assert_array_equal(np.load(outputs[0]).argmax(axis=1), CLASSES[:, 0])
     assert done.rows == len(rows(worker.folder / "samples.bin"))
+
+
+@pytest.mark.parametrize("scenario", ["Server", "Offline"])
+@pytest.mark.parametrize(("threads", "batch", "pin"), [(1, 1, False), (2, 3, False), (1, 3, True)])
+def test_streams_of_onnxruntime_give_every_sample_its_answer(
+    worker: WorkerProcess, scenario: str, threads: int, batch: int, pin: bool
+) -> None:
+    if pin and len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("two pinned streams need two cores")
+    path = models.picky(worker.folder / "picky.onnx")
+    inputs = [Tensor("x", "int64", (1,))]
+    loaded = worker.load("onnxruntime", inputs, batch=batch, graph=path, threads=threads, streams=2, pin=pin)
+    assert (loaded.effective["streams"], loaded.effective["threads"]) == (2, threads)
+    outputs = output_files(worker.folder, loaded, COUNT)
+    settings = {"server_target_qps": 1000.0}
+    command = load_test(
+        worker.folder, scenario, "AccuracyOnly", [CLASSES], outputs=outputs, settings=settings, max_delay_ns=500_000
+    )
+    done = worker.ask(command, TestDone)
+    assert sorted(logged(worker.folder)) == [(index, CLASSES[index, 0]) for index in range(COUNT)]
+    np.testing.assert_array_equal(np.load(outputs[0]).argmax(axis=1), CLASSES[:, 0])
+    assert done.serving["streams"] == 2
+    sizes = {len(cores) for cores in done.serving["cores"]}
+    assert sizes == ({1} if pin else {len(os.sched_getaffinity(0))})
+    flags = column(rows(worker.folder / "samples.bin"), "flags")
+    assert set((flags >> STREAM_SHIFT).tolist()) <= {0, 1}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

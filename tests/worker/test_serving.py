@@ -241,3 +241,9 @@ def test_a_model_that_fails_at_once_is_told_when_the_serving_begins(monkeypatch:
     model = loaded(Echo(), monkeypatch)
     with pytest.raises(Problem, match="the model failed in the warm-up: ValueError: a negative sample"):
         Serving(model, [SAMPLES - 1], max_batch=1, capacity=4, answered=Kept(), crashed=never)
+
+
+def test_a_framework_with_one_stream_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlscope.worker._model._create", lambda name: object())
+    with pytest.raises(Problem, match="echo runs one stream in a process, not 2; use --streams 1"):
+        Model().load(Load("echo", {}, [], 1, 1, streams=2))

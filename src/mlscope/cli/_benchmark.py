@@ -20,6 +20,7 @@ from mlscope.cli._flags import (
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._quiet_flags import QuietFlags
 from mlscope.cli._request import make_request
+from mlscope.cli._serving_flags import ServingFlags
 from mlscope.cli._stack_flags import StackFlags
 from mlscope.errors import UsageError
 
@@ -30,6 +31,7 @@ _STACK = StackFlags()
 _LOAD = LoadFlags()
 _DATA = DataFlags()
 _EXECUTION = ExecutionFlags()
+_SERVING = ServingFlags()
 _RECORD = RecordFlags()
 _QUIET = QuietFlags()
 _DATABASE = DatabaseFlags()
@@ -48,6 +50,7 @@ def benchmark(
     load: LoadFlags = _LOAD,
     data: DataFlags = _DATA,
     execution: ExecutionFlags = _EXECUTION,
+    serving: ServingFlags = _SERVING,
     record: RecordFlags = _RECORD,
     machine: QuietFlags = _QUIET,
     database: DatabaseFlags = _DATABASE,
@@ -71,6 +74,6 @@ def benchmark(
             if other:
                 raise UsageError(f"two models: {file} and {name} {other}", hint="leave one of them out")
         models = [{"model_name": str(file)}]
-    groups = (model, stack, data, execution, record, machine, database)
+    groups = (model, stack, data, execution, serving, record, machine, database)
     request = make_request("benchmark", groups, flags, load=load, **more)
     return Measurement.of(request, (models, stack.axes()), output, flags)

@@ -236,7 +236,14 @@ class ExecutionFlags(FlagGroup):
     gpu: Annotated[bool, flag("Run on the GPU; an error where there is none.", "--gpu", "--use-gpu")] = False
     gpu_device_id: Annotated[int, flag("Which GPU.", metavar="N")] = 0
     threads: Annotated[
-        int | None, flag("Threads of each model process. Default: chosen from the cores.", metavar="N")
+        int | Literal["auto"] | None,
+        flag(
+            "Threads of each model process, or of each of its streams; auto (benchmark): calibrated. "
+            "Default: chosen from the cores.",
+            metavar="N",
+            converter=_values.whole_or_auto,
+            show_choices=False,
+        ),
     ] = None
     loader_processes: Annotated[
         int | None,

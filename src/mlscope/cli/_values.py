@@ -25,6 +25,7 @@ __all__ = [
     "seconds",
     "settings",
     "shapes",
+    "whole_or_auto",
 ]
 
 _SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -69,6 +70,16 @@ def seconds(_: Any, tokens: Sequence[Any]) -> float:
     if match is None or match[2] not in _SECONDS:
         raise ValueError(f'"{text}" is no duration; write 10, 10s, 500ms, 2m or 1h')
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def whole_or_auto(_: Any, tokens: Sequence[Any]) -> int | str:
+    """A whole number, or ``auto``."""
+    text = str(tokens[0].value).strip().lower()
+    if text == "auto":
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f'"{tokens[0].value}" is no whole number; write a number, or auto')
+    return int(text)
 
 
 def comma_list(texts: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from mlscope._files import digest
 from mlscope.conductor._choose import Chosen, choose_stack
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._prepare import Prepared, execution, load_choice, trace_level
+from mlscope.conductor._serving import check_serving
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.manifests import FrameworkManifest, list_frameworks
@@ -111,6 +112,7 @@ def prepare_bare(request: Request, observer: Observer, stack: Stack | None = Non
     """
     assert request.load is not None
     observer.stage("prepare")
+    check_serving(request)
     path = Path(request.model_name)
     framework, constraint = named_framework(request.framework) if request.framework else (framework_of(path), "*")
     if not request.load.random_inputs:

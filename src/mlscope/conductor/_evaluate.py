@@ -23,6 +23,7 @@ from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
 from mlscope.conductor._run import Run, scratch_folder
+from mlscope.conductor._tune import tune
 from mlscope.conductor._watch import wait_until_quiet
 from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, UsageError
 from mlscope.plan import Request
@@ -73,6 +74,8 @@ def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome
 def prepare_any(request: Request, observer: Observer) -> tuple[Prepared, list[Tensor] | None]:
     """Resolve a request, for a manifest's model or a bare model file; of the latter also the inputs.
 
+    What is left to calibration is measured here.
+
     Raises:
         MlscopeError: Whatever is wrong with it; nothing was measured yet.
     """
@@ -80,8 +83,9 @@ def prepare_any(request: Request, observer: Observer) -> tuple[Prepared, list[Te
     if request.publish:
         _check_address(request)
     if request.load is not None and is_bare(request.model_name):
-        return prepare_bare(request, observer)
-    return prepare(request, observer), None
+        prepared, inputs = prepare_bare(request, observer)
+        return tune(prepared, inputs, observer), inputs
+    return tune(prepare(request, observer), None, observer), None
 
 
 def evaluate_prepared(

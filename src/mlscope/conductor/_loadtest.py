@@ -62,6 +62,8 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     command = _command(run, loaded, files, outputs)
     try:
         done = _test(run, worker, command)
+        if done.serving:
+            run.found.effective["serving"] = done.serving
         run.release(worker, loaded)
         run.found.loadgen, run.found.loadgen_summary = read_summary(
             Path(command.outdir), load.scenario, load.mode, done
@@ -122,6 +124,8 @@ def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[
         user_conf=conf("user", load.user_conf),
         audit_conf=conf("audit", load.audit_conf),
         trace=load.scenario == "Server" and load.mode != "AccuracyOnly",
+        max_delay_ns=run.prepared.plan.execution.max_delay_ns,
+        queue_capacity=run.prepared.plan.execution.queue_capacity,
     )
 
 

@@ -44,7 +44,7 @@ def read_summary(folder: Path, scenario: str, mode: str, done: TestDone) -> tupl
             scenario=scenario,
             mode=mode,
             validity=validity,
-            failed_conditions=tuple(_failed(summary, done, scenario)) if validity == "INVALID" else (),
+            failed_conditions=tuple(_failed(folder, summary, done, scenario)) if validity == "INVALID" else (),
             metric=metric,
             metric_value=value,
             metric_unit=unit,
@@ -70,8 +70,17 @@ def _count(text: str, what: str) -> int:
     return int(found[1] or found[2]) if found else 0
 
 
-def _failed(summary: dict[str, str], done: TestDone, scenario: str) -> Iterator[str]:
+def _overloaded(folder: Path) -> bool:
+    """Whether LoadGen ended a test because too many queries waited."""
+    with (folder / "mlperf_log_detail.txt").open(encoding="utf-8", errors="replace") as file:
+        return any("Too many outstanding queries" in line for line in file)
+
+
+def _failed(folder: Path, summary: dict[str, str], done: TestDone, scenario: str) -> Iterator[str]:
     """Each condition that failed, as a sentence with its numbers."""
+    if scenario == "Server" and _overloaded(folder):
+        most = done.effective.get("server_max_async_queries")
+        yield f"it is overloaded: more than {most} queries waited, so LoadGen ended the test"
     if summary.get("Performance constraints satisfied", "").upper() == "NO":
         bound = done.effective.get("server_target_latency_ns", 0) / 1e6
         share = 100 * float(done.effective.get("server_target_latency_percentile", 0.99))

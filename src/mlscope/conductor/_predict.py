@@ -13,6 +13,7 @@ from mlscope.analyses import latency_result
 from mlscope.conductor._answers import output_position, read_answers
 from mlscope.conductor._pump import Pump
 from mlscope.conductor._run import Run, mean_ns
+from mlscope.conductor._start import declared_input
 from mlscope.conductor._worker import Worker
 from mlscope.errors import ModelError
 from mlscope.loader import Dataset, LoaderPool, LoaderSetup
@@ -38,10 +39,7 @@ _PHASE = 32  # pictures of one phase of loading
 
 def wanted_input(run: Run) -> Tensor:
     """The input that the manifest declares, without the batch."""
-    manifest = run.prepared.manifest
-    assert manifest is not None
-    spec = manifest.inputs[0]
-    return Tensor(spec.name or "", spec.element_type, tuple(spec.shape or ()))
+    return declared_input(run.prepared)
 
 
 def loader_setup(run: Run, ring: Path | None, slot_bytes: int, slots: int) -> LoaderSetup:

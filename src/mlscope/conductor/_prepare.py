@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mlscope.conductor._choose import (
     choose_weights,
 )
 from mlscope.conductor._outcome import Observer
+from mlscope.conductor._serving import check_serving, chosen_layout, host_threads
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.loader import Dataset, Decoder
 from mlscope.manifests import FrameworkManifest, ModelManifest, OutputSpec
@@ -62,6 +62,8 @@ class Prepared:
     """What decodes pictures; None for random inputs."""
     pictures: PreparedPictures | None = None
     """The prepared set that the samples come from; None: their files."""
+    calibration: dict[str, Any] | None = None
+    """What was tried to find the streams, threads and batch of the plan; None where they were given."""
 
     @property
     def output(self) -> OutputSpec:
@@ -80,11 +82,6 @@ class Prepared:
     def rows(self) -> int:
         """Samples of the evaluation."""
         return self.plan.dataset.count if self.plan.dataset else 0
-
-
-def host_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def trace_level(name: str, observer: Observer) -> TraceLevel:
@@ -108,6 +105,7 @@ def prepare(
         MlscopeError: Whatever is wrong with it; nothing was measured yet.
     """
     observer.stage("prepare")
+    check_serving(request)
     level = trace_level(request.trace_level, observer)
     found, entry = choose_model(request)
     for warning in found.warnings:
@@ -215,13 +213,17 @@ def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
     """How the model is run, with what was left open chosen from the cores."""
     cores = host_threads()
     workers = request.workers or 1
-    threads = request.threads or max(1, cores // workers)
+    streams, threads, batch = chosen_layout(request)
     overlap = request.gpu or threads == 1 or threads * workers < cores
     spare = cores - threads * workers if overlap and threads > 1 else cores - 1
     return ExecutionChoice(
-        batch_size=request.batch_size,
+        batch_size=batch,
         partition_list_size=request.partition_list_size or request.batch_size,
         threads=threads,
+        streams=streams,
+        max_delay_ns=round(1e9 * request.max_delay_s),
+        queue_capacity=request.queue_capacity,
+        pin=request.pin,
         workers=workers,
         device="gpu" if request.gpu else "cpu",
         trace_level=level.name,
@@ -257,11 +259,11 @@ def _choose_rows(request: Request, dataset: Dataset) -> DatasetChoice:
 
 def _check_limits(request: Request, manifest: ModelManifest) -> None:
     limit = manifest.limits.max_batch_size
-    if limit is not None and request.batch_size > limit:
-        raise ModelError(
-            f"--batch-size {request.batch_size} is over the limit of {manifest.name}, {limit}",
-            hint=f"use --batch-size {limit} or less",
-        )
+    for flag, size in (("--batch-size", request.batch_size), ("--max-batch", request.max_batch)):
+        if limit is not None and isinstance(size, int) and size > limit:
+            raise ModelError(
+                f"{flag} {size} is over the limit of {manifest.name}, {limit}", hint=f"use {flag} {limit} or less"
+            )
     if manifest.task != "classification":
         raise ModelError(
             f"{manifest.name} is a model for {manifest.task}; this version evaluates classification",

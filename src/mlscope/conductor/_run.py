@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
+from mlscope.conductor._start import load_command, open_worker
 from mlscope.conductor._watch import Watch
 from mlscope.conductor._worker import Worker
 from mlscope.loader import LoaderPool
@@ -169,6 +170,8 @@ class Run:
             if prepared.decoder is not None and prepared.decoder.stack is not None:
                 lock = json.dumps(prepared.decoder.stack.lock(), indent=2) + "\n"
                 write_atomic(self.path / LOADER_LOCK, lock)
+            if prepared.calibration is not None:
+                write_atomic(self.path / "calibration.json", json.dumps(prepared.calibration, indent=2) + "\n")
             load = prepared.plan.load
             confs = {"mlperf": load.mlperf_conf, "user": load.user_conf, "audit": load.audit_conf} if load else {}
             for name, text in confs.items():
@@ -187,17 +190,7 @@ class Run:
         Raises:
             MlscopeError: The worker, the framework or the model will not.
         """
-        plan = self.prepared.plan
-        order = Load(
-            predictor=plan.framework.predictor,
-            files={role: str(path.absolute()) for role, path in self.prepared.weights.items()},
-            inputs=inputs,
-            batch_size=plan.execution.batch_size,
-            threads=plan.execution.threads,
-            device=plan.execution.device,
-            trace_level=int(self.level),
-            options=plan.framework.options,
-        )
+        order = load_command(self.prepared, inputs)
         worker, loaded = self._kept_worker(order) or self._new_worker(order)
         self.workers.append(worker)
         if not self.found.effective:
@@ -224,19 +217,9 @@ class Run:
         return kept
 
     def _new_worker(self, order: Load) -> tuple[Worker, Loaded]:
-        request = self.prepared.request
-        named = _existing(self.prepared.plan.framework.options)
-        pictures = [self.prepared.pictures.pixels] if self.prepared.pictures else []
         begin = time.perf_counter_ns()
-        worker = Worker(
-            self.prepared.stack,
-            folder=self._keeper.folder if self._keeper else self.path,
-            log=self.worker_log,
-            prefix=request.worker_prefix,
-            files=[*self.prepared.weights.values(), *pictures, *(path for path in named if not path.is_dir())],
-            writable=[self.scratch, *(path for path in named if path.is_dir())],
-            env=request.env,
-            gpu=request.gpu_device_id if request.gpu else None,
+        worker = open_worker(
+            self.prepared, self._keeper.folder if self._keeper else self.path, self.worker_log, [self.scratch]
         )
         self.workers.append(worker)
         loaded = worker.load(order)
@@ -308,12 +291,6 @@ class Run:
         self.folder.discard()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-
-
-def _existing(options: Mapping[str, Any]) -> list[Path]:
-    """Files and folders that a predictor's options name."""
-    texts = [value for value in options.values() if isinstance(value, str) and value.startswith("/")]
-    return [path for path in map(Path, texts) if path.exists()]
 
 
 def _repeatable(request: Request) -> str:

@@ -85,8 +85,18 @@ class ExecutionChoice(Frozen):
     """How the model is run."""
 
     batch_size: int
+    """Rows of a call; where requests are batched as they come (``max_batch``), at most."""
     partition_list_size: int
     threads: int
+    """Of each stream."""
+    streams: int = 1
+    """Batches that run at once in one process (Server, Offline); each has `threads` threads."""
+    max_delay_ns: int = 0
+    """How long the first request of a batch waits for others."""
+    queue_capacity: int | None = None
+    """Requests that may wait; None: some seconds' arrivals."""
+    pin: bool = False
+    """Whether each stream is kept to cores of its own."""
     workers: int = 1
     """Model processes that share the work (``predict``); each has `threads` threads."""
     device: Literal["cpu", "gpu"] = "cpu"

@@ -7,7 +7,7 @@ It may leave things open (None stands for "choose for me"); the conductor resolv
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from mlscope._schema import Frozen
 from mlscope.plan._plan import Command, Mode, Scenario
 
 __all__ = ["LoadRequest", "Request"]
+
+Whole = Annotated[int, Field(ge=1)]
 
 
 class LoadRequest(Frozen):
@@ -86,8 +88,20 @@ class Request(Frozen):
     fail_on_error: bool = False
     gpu: bool = False
     gpu_device_id: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
-    """Threads of the model, in each worker; None: chosen from the cores."""
+    threads: Whole | Literal["auto"] | None = None
+    """Threads of the model, of each stream in each worker; None: chosen from the cores; auto: calibrated."""
+    streams: Whole | Literal["auto"] | None = None
+    """Server, Offline: batches that run at once; None: one; auto: calibrated, with what else is not said."""
+    max_batch: Whole | Literal["auto"] | None = None
+    """Server, Offline: requests of one batch at most; None: the batch size."""
+    max_delay_s: float = Field(default=0, ge=0)
+    """Server, Offline: how long the first request of a batch waits for others."""
+    queue_capacity: int | None = Field(default=None, ge=1)
+    """Server: requests that may wait; None: some seconds' arrivals."""
+    pin: bool = False
+    """Server, Offline: keep each stream to cores of its own."""
+    recalibrate: bool = False
+    """Calibrate anew what is auto, though an earlier calibration is known."""
     workers: int | None = Field(default=None, ge=1)
     """Model processes that share the work of ``predict``; None: one."""
     loader_processes: int | None = Field(default=None, ge=1)

@@ -30,6 +30,7 @@ from mlscope.stats._latency import (
     throughput_interval,
 )
 from mlscope.stats._outliers import Outliers, mad, medcouple, outliers
+from mlscope.stats._queueing import largest_rate, sojourn_times
 from mlscope.stats._ranks import Shift, cliffs_delta, hodges_lehmann, mann_whitney, signed_rank
 from mlscope.stats._ratios import Ratio, Unit, ratio_of_pairs, ratio_of_runs, ratios_of_series
 from mlscope.stats._resample import BlockLengths, Bootstrapped, block_bootstrap, block_length, bootstrap
@@ -76,6 +77,7 @@ __all__ = [
     "jensen_shannon",
     "judge",
     "kullback_leibler",
+    "largest_rate",
     "long_run_variance",
     "mad",
     "mann_whitney",
@@ -88,6 +90,7 @@ __all__ = [
     "ratio_of_runs",
     "ratios_of_series",
     "signed_rank",
+    "sojourn_times",
     "summarise_latency",
     "throughput_interval",
     "units_needed",

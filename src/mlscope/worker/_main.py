@@ -24,6 +24,7 @@ from mlscope.worker.protocol import (
     Load,
     LoadTest,
     Message,
+    Probe,
     Quit,
     Ready,
     Stream,
@@ -84,6 +85,10 @@ def _carry_out(command: Message, model: Model, commands: IO[bytes], answers: IO[
         return loadgen.run(command, model, commands, answers)
     if isinstance(command, Ready):
         return Ready(peak_rss_bytes())
+    if isinstance(command, Probe):
+        from mlscope.worker.load import probe
+
+        return probe.run(command, model)
     if isinstance(command, Quit):
         model.close()
         return Ready(peak_rss_bytes())

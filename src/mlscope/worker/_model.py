@@ -57,7 +57,7 @@ class Model:
         description = predictor.load(command)
         load_ns = time.perf_counter_ns() - begin
         if command.inspect:  # nothing was made that could be run, or would have to be closed
-            return _answer(description, load_ns, 0, description.outputs)
+            return _answer(description, load_ns, 0, description.outputs, command.streams)
         self._predictor = predictor
         self.inputs = description.inputs
         self.batch_size = command.batch_size
@@ -78,7 +78,7 @@ class Model:
             Tensor(declared.name, values.dtype.name, tuple(values.shape))
             for declared, values in zip(description.outputs, outputs)
         ]
-        return _answer(description, load_ns, first_ns, made)
+        return _answer(description, load_ns, first_ns, made, command.streams)
 
     def pin(self, number: int) -> list[int]:
         """Keep the calling thread to the cores of its stream, if that was asked for; returns where it may run.
@@ -120,7 +120,7 @@ class Model:
             self._predictor = None
 
 
-def _answer(description: Description, load_ns: int, first_ns: int, outputs: list[Tensor]) -> Loaded:
+def _answer(description: Description, load_ns: int, first_ns: int, outputs: list[Tensor], streams: int) -> Loaded:
     return Loaded(
         load_ns=load_ns,
         first_ns=first_ns,
@@ -128,7 +128,7 @@ def _answer(description: Description, load_ns: int, first_ns: int, outputs: list
         inputs=description.inputs,
         outputs=outputs,
         fixed_batch=description.fixed_batch,
-        effective=description.effective,
+        effective={"streams": streams, **description.effective},
         warnings=description.warnings,
     )
 

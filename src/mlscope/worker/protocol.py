@@ -12,7 +12,7 @@ import dataclasses
 import enum
 import json
 import struct
-from typing import IO, Any, Union
+from typing import IO, Any, Union, get_args
 
 __all__ = [
     "FLAG_FAILED",
@@ -30,6 +30,8 @@ __all__ = [
     "LoadTest",
     "Loaded",
     "Message",
+    "Probe",
+    "Probed",
     "Quit",
     "Ready",
     "Stream",
@@ -221,6 +223,22 @@ class TestDone:
 
 
 @dataclasses.dataclass(frozen=True)
+class Probe:
+    """Core → worker: run batches of `max_batch` random samples on all streams for so long, always with more waiting."""
+
+    seconds: float
+    max_batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Probed:
+    """Worker → core: what a :class:`Probe` saw: the throughput of all streams, and the time of each batch."""
+
+    samples_per_s: float
+    batch_ns: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
 class Ready:
     """Worker → core: the last command is done and has nothing else to say. Core → worker: answer the same."""
 
@@ -243,10 +261,8 @@ class Quit:
     """Core → worker: finish, answer Ready with the peak memory, and leave."""
 
 
-Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit]
-_TYPES: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Ready, Failed, Quit)
-}
+Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Probe, Probed, Ready, Failed, Quit]
+_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 
 def write_message(pipe: IO[bytes], message: Message) -> None:

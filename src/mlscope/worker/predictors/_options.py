@@ -18,6 +18,8 @@ def take(options: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
         Problem: An option that this predictor does not know.
     """
     for name in options:
+        if name == "streams":
+            raise Problem("option", "streams is said with --streams")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"

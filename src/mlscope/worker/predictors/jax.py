@@ -5,7 +5,7 @@ that it is run with; a batch with fewer rows is filled up. Options:
 
 * Any option of the XLA compiler, by XLA's name: ``xla_cpu_enable_fast_math``, ...
 * ``precision``: a program is computed as it was exported; fp32, bf16 or fp16 makes sure that it is this (on a GPU,
-  fp32 without TF32). Auto, the default, takes any. ``streams``: 1.
+  fp32 without TF32). Auto, the default, takes any.
 
 XLA has no setting for its threads; it reads the environment variable ``NPROC`` when it starts. What it has started is
 counted.
@@ -39,9 +39,8 @@ class _Jax:
         xla = {name: value for name, value in command.options.items() if name.startswith("xla_")}
         options = take(
             {name: value for name, value in command.options.items() if name not in xla},
-            {"precision": "auto", "streams": 1},
+            {"precision": "auto"},
         )
-        choice(options, "streams", (1,))
         precision = choice(options, "precision", ("fp32", "bf16", "fp16", "auto"))
         self._device = _device(command, precision)
         exported = _read(command.files["graph"])

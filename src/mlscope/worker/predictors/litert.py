@@ -5,11 +5,12 @@ are run one after the other, and the record says so (``rows_per_call``). Where t
 are those of inputs and outputs.
 
 Options: ``xnnpack`` (true); ``delegate``, the shared library of another delegate, with ``delegate_options``, an object;
-``precision``: fp32, which is what operations on floats are computed in; ``streams``: 1.
+``precision``: fp32, which is what operations on floats are computed in. Each stream has an interpreter.
 """
 
 from __future__ import annotations
 
+import copy
 from importlib import metadata
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, flag, take
 from mlscope.worker.protocol import Load, Tensor
@@ -29,7 +30,6 @@ _DEFAULTS: dict[str, Any] = {
     "delegate": None,
     "delegate_options": {},
     "precision": "fp32",
-    "streams": 1,
 }
 
 
@@ -41,9 +41,9 @@ class _LiteRT:
         self._path, self._threads, self._xnnpack = command.files["graph"], command.threads, flag(options, "xnnpack")
         self._delegates = _delegates(options)
         precision = choice(options, "precision", ("fp32",))
-        choice(options, "streams", (1,))
+        self._pin = command.pin
         self._open()
-        details = self._match_inputs(command)
+        self._details = details = self._match_inputs(command)
         warnings = []
         if command.inspect:
             shapes = [_declared(item) for item in details]
@@ -83,6 +83,16 @@ class _LiteRT:
             k: np.concatenate([v, np.zeros((self._rows - rows, *v.shape[1:]), v.dtype)]) for k, v in feeds.items()
         }
         return [values[:rows] for values in self._call(padded)]
+
+    def stream(self, number: int) -> Predict:
+        if not number and not self._pin:
+            return self.predict
+        another = copy.copy(self)
+        another._open()
+        trouble = another._fit(self._details, self._rows)
+        if trouble:
+            raise Problem("model", f"litert cannot prepare the model: {trouble}")
+        return another.predict
 
     def close(self) -> None:
         del self._interpreter

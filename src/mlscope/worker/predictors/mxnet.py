@@ -4,7 +4,7 @@ The graph is a symbol's JSON, ``params`` a file of parameters. The symbol is bou
 with fewer rows is filled up.
 
 Options: ``random_weights``, a seed that weights are drawn from where there is no params file; ``engine``, threaded
-or naive (on the calling thread); ``precision``: fp32; ``streams``: 1.
+or naive (on the calling thread); ``precision``: fp32.
 
 MXNet takes the number of its threads from the environment when it is imported, so loading a model imports it first.
 """
@@ -28,7 +28,7 @@ from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
 
-_DEFAULTS: dict[str, Any] = {"random_weights": None, "engine": "threaded", "precision": "fp32", "streams": 1}
+_DEFAULTS: dict[str, Any] = {"random_weights": None, "engine": "threaded", "precision": "fp32"}
 _ENGINES = {"threaded": "ThreadedEnginePerDevice", "naive": "NaiveEngine"}
 _TYPES = {0: "float32", 1: "float64", 2: "float16", 3: "uint8", 4: "int32", 5: "int8", 6: "int64"}
 _PARAMETERS = ("weight", "bias", "gamma", "beta", "mean", "var")  # how names of parameters end, by MXNet's custom
@@ -38,7 +38,6 @@ class _MXNet:
     def load(self, command: Load) -> Description:
         options = take(command.options, _DEFAULTS)
         choice(options, "precision", ("fp32",))
-        choice(options, "streams", (1,))
         seed = None if options["random_weights"] is None else whole(options, "random_weights", 0)
         mx = _import(command.threads, choice(options, "engine", tuple(_ENGINES)))
         context = _context(mx, command.device)

@@ -8,7 +8,11 @@ Options:
   ``inter_op_threads``, ``allow_spinning``, ``mem_pattern``, ``cpu_mem_arena``.
 * Any attribute of ``SessionOptions`` that is a number or true or false (``use_deterministic_compute``), and any session
   config entry (``session.set_denormal_as_zero``), by its own name.
-* ``precision``: fp32, as the graph is computed; ``streams``: 1.
+* ``precision``: fp32, as the graph is computed. ``allow_spinning`` is true unless the threads of all streams are more
+  than the cores.
+
+Streams of one thread share a session, and so its weights in the caches: without a pool of threads there is nothing to
+contend for. Streams of several threads have a session each.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, flag, take, whole
 from mlscope.worker.protocol import Load, Tensor
@@ -57,11 +61,10 @@ _DEFAULTS: dict[str, Any] = {
     "graph_optimization_level": "all",
     "execution_mode": "sequential",
     "inter_op_threads": 1,
-    "allow_spinning": True,
+    "allow_spinning": None,
     "mem_pattern": True,
     "cpu_mem_arena": True,
     "precision": "fp32",
-    "streams": 1,
 }
 # What has a name of its own above, or writes files where nobody looks for them.
 _TAKEN = frozenset(
@@ -76,16 +79,25 @@ class _OnnxRuntime:
         plain = {key: value for key, value in command.options.items() if key not in entries}
         options = take(plain, {**_DEFAULTS, **attributes})
         providers = _providers(command.device, options)
-        wanted = _session_options(options, command.threads)
-        _set_attributes(wanted, options, attributes)
-        _set_entries(wanted, entries)
-        try:
-            self._session = onnxruntime.InferenceSession(
+        if options["allow_spinning"] is None:
+            options["allow_spinning"] = command.streams * command.threads <= max(_cores(), command.threads)
+
+        def make(affinities: str = "") -> Any:
+            wanted = _session_options(options, command.threads)
+            _set_attributes(wanted, options, attributes)
+            _set_entries(wanted, entries)
+            if affinities:
+                wanted.add_session_config_entry("session.intra_op_thread_affinities", affinities)
+            return onnxruntime.InferenceSession(
                 command.files["graph"],
                 wanted,
                 providers=[name for name, _ in providers],
                 provider_options=[settings for _, settings in providers],
             )
+
+        self._make, self._command = make, command
+        try:
+            self._session = make()
         except _ERRORS as error:
             raise Problem("model", f"onnxruntime cannot load the model: {error}") from error
         _check_providers([name for name, _ in providers], self._session.get_providers())
@@ -95,6 +107,7 @@ class _OnnxRuntime:
         effective = {
             "threads": used.intra_op_num_threads,
             "inter_op_threads": used.inter_op_num_threads,
+            "allow_spinning": options["allow_spinning"],
             "precision": options["precision"],
             "providers": self._session.get_providers(),
             "graph_optimization_level": options["graph_optimization_level"],
@@ -112,8 +125,30 @@ class _OnnxRuntime:
         outputs: list[np.ndarray[Any, Any]] = self._session.run(self._outputs, feeds)
         return outputs
 
+    def stream(self, number: int) -> Predict:
+        threads, pinned = self._command.threads, self._command.pin
+        if threads == 1 or not (number or pinned):
+            return self.predict
+        # The calling thread is the first of them; ONNX Runtime makes the others, and counts cores from 1.
+        cores = sorted(os.sched_getaffinity(0)) if pinned else []
+        try:
+            session = self._make(";".join(str(core + 1) for core in cores[1:]))
+        except _ERRORS as error:
+            raise Problem("model", f"onnxruntime cannot make a session for stream {number}: {error}") from error
+        outputs = self._outputs
+
+        def predict(feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+            found: list[np.ndarray[Any, Any]] = session.run(outputs, feeds)
+            return found
+
+        return predict
+
     def close(self) -> None:
-        del self._session
+        del self._session, self._make
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outputs(session: Any) -> list[str]:
@@ -136,7 +171,6 @@ def _session_options(options: dict[str, Any], threads: int) -> Any:
     spinning = "1" if flag(options, "allow_spinning") else "0"
     session.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     choice(options, "precision", ("fp32",))
-    choice(options, "streams", (1,))
     return session
 
 

@@ -4,10 +4,11 @@ Options:
 
 * ``precision``: fp32 (the default: a model is computed as it was made), bf16, fp16, or auto. OpenVINO's own default is
   auto, which computes fp32 models in bf16 on a CPU with AMX: twice as fast, and not the same numbers.
-* ``streams``: by default, what the performance hint makes of it (LATENCY: 1).
 * ``reshape`` (true): the graph is given the shapes and the batch size that it will be run with; a batch with fewer rows
   is filled up. False: open dimensions stay open, which is slower.
 * Any property that the device lets one set, by OpenVINO's name: ``PERFORMANCE_HINT``, ``ENABLE_CPU_PINNING``, ...
+
+Streams are OpenVINO's own, each with an infer request; with several, the hint is THROUGHPUT.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import numpy as np
 import openvino
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
-from mlscope.worker.predictors._options import choice, flag, take, whole
+from mlscope.worker.predictors._options import choice, flag, take
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_COMMON = {"INFERENCE_NUM_THREADS": "--threads", "NUM_STREAMS": "streams", "INFERENCE_PRECISION_HINT": "precision"}
+_COMMON = {"INFERENCE_NUM_THREADS": "--threads", "NUM_STREAMS": "--streams", "INFERENCE_PRECISION_HINT": "precision"}
 _REPORTED = (
     "INFERENCE_PRECISION_HINT",
     "NUM_STREAMS",
@@ -49,7 +50,7 @@ class _OpenVINO:
             name for name, access in core.get_property(device, "SUPPORTED_PROPERTIES").items() if access == "RW"
         }
         options, own = _options(command, settable)
-        config = _config(options, command.threads, settable, own)
+        config = _config(options, command, settable, own)
         reshape = flag(options, "reshape")
         _check_values(core, device, config)
         try:
@@ -65,51 +66,37 @@ class _OpenVINO:
         version = openvino.__version__.split("-")[0]
         if command.inspect:
             return Description(version, inputs, outputs, fixed, {})
-        self._names, self._static = names, reshape
+        self._names, self._static, self._streams = names, reshape, command.streams
         if reshape:
             _reshape(model, dict(zip(names, range(len(names)))), inputs)
             fixed = fixed or command.batch_size
         self._open(core, device, model, config)
-        hyper = "ENABLE_HYPER_THREADING"
-        if self._said("INFERENCE_NUM_THREADS", command.threads) < command.threads and hyper in settable - set(own):
+        hyper, threads = "ENABLE_HYPER_THREADING", command.streams * command.threads
+        if self._said("INFERENCE_NUM_THREADS", threads) < threads and hyper in settable - set(own):
             # With the latency hint it keeps to one thread a core, unless it is told that a core's others will do.
             self._open(core, device, model, {**config, hyper: True})
         effective, warnings = self._effective(command, options, own)
         return Description(version, inputs, outputs, fixed, effective, warnings)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        request = self._request
-        if not self._static:
-            request.infer({place: feeds[name] for place, name in enumerate(self._names)}, share_outputs=True)
-            return [request.get_output_tensor(place).data for place in range(self._count)]
-        for name, values in self._buffers:
-            np.copyto(values, feeds[name])
-        request.infer(share_outputs=True)
-        return self._outputs or [request.get_output_tensor(place).data for place in range(self._count)]
+        return self._request.predict(feeds)
+
+    def stream(self, number: int) -> Predict:
+        return (self._new_request() if number else self._request).predict
 
     def close(self) -> None:
         del self._request, self._compiled
 
     def _open(self, core: Any, device: str, model: Any, config: dict[str, Any]) -> None:
-        """Compile the model and bind it to arrays of ours, where its shapes are known."""
+        """Compile the model."""
         try:
             self._compiled = core.compile_model(model, device, config)
-            self._request = self._compiled.create_infer_request()
+            self._request = self._new_request()
         except RuntimeError as error:
             raise Problem("model", f"openvino cannot compile the model: {_reason(error)}") from error
-        self._count = len(self._compiled.outputs)
-        self._buffers: list[tuple[str, np.ndarray[Any, Any]]] = []
-        self._outputs: list[np.ndarray[Any, Any]] = []
-        if not self._static:
-            return
-        for place, (name, port) in enumerate(zip(self._names, self._compiled.inputs)):
-            self._buffers.append((name, _array(port)))
-            self._request.set_input_tensor(place, openvino.Tensor(self._buffers[-1][1], shared_memory=True))
-        if any(port.partial_shape.is_dynamic for port in self._compiled.outputs):
-            return  # a shape that depends on the data, as behind a non-maximum suppression
-        for place, port in enumerate(self._compiled.outputs):
-            self._outputs.append(_array(port))
-            self._request.set_output_tensor(place, openvino.Tensor(self._outputs[-1], shared_memory=True))
+
+    def _new_request(self) -> _Request:
+        return _Request(self._compiled, self._names, static=self._static, waits=self._streams > 1)
 
     def _said(self, name: str, default: Any = None) -> Any:
         """What the compiled model says of a property."""
@@ -124,8 +111,9 @@ class _OpenVINO:
         said = {name: value for name, value in said.items() if value is not None}
         hint = said.get("INFERENCE_PRECISION_HINT")
         precision = next((name for name, text in _HINTS.items() if text == hint), hint)
-        asked: dict[str, Any] = {**own, "INFERENCE_NUM_THREADS": command.threads}
-        asked.update({"NUM_STREAMS": options["streams"]} if options["streams"] else {})
+        asked: dict[str, Any] = {**own, "INFERENCE_NUM_THREADS": command.streams * command.threads}
+        asked.update({"NUM_STREAMS": command.streams} if command.streams > 1 else {})
+        asked.update({"ENABLE_CPU_PINNING": True} if command.pin else {})
         asked.update(
             {"INFERENCE_PRECISION_HINT": _HINTS[options["precision"]]} if options["precision"] != "auto" else {}
         )
@@ -138,7 +126,7 @@ class _OpenVINO:
             if item.rt_info["layerType"].astype(str) not in ("Input", "Const", "Output")
         )
         common = {
-            "threads": said.get("INFERENCE_NUM_THREADS"),
+            "threads": _each(said.get("INFERENCE_NUM_THREADS"), command.streams),
             "streams": said.get("NUM_STREAMS"),
             "precision": precision,
             "layers_by_precision": dict(sorted(layers.items())),
@@ -148,6 +136,51 @@ class _OpenVINO:
         if options["precision"] == "auto" and precision != "fp32":
             warnings.append(f"openvino chose {precision}: the numbers are not those of the model in fp32")
         return {**common, **said}, warnings
+
+
+class _Request:
+    """An infer request, bound to arrays of ours where the model's shapes are known.
+
+    Args:
+        compiled: The model.
+        names: Of its inputs, in its order.
+        static: Whether the inputs' shapes are known.
+        waits: Whether the calling thread hands the work to OpenVINO's streams and waits, or does it itself.
+    """
+
+    def __init__(self, compiled: Any, names: list[str], *, static: bool, waits: bool) -> None:
+        self._request = request = compiled.create_infer_request()
+        self._names, self._count, self._static, self._waits = names, len(compiled.outputs), static, waits
+        self._buffers: list[tuple[str, np.ndarray[Any, Any]]] = []
+        self._outputs: list[np.ndarray[Any, Any]] = []
+        if not static:
+            return
+        for place, (name, port) in enumerate(zip(names, compiled.inputs)):
+            self._buffers.append((name, _array(port)))
+            request.set_input_tensor(place, openvino.Tensor(self._buffers[-1][1], shared_memory=True))
+        if any(port.partial_shape.is_dynamic for port in compiled.outputs):
+            return  # a shape that depends on the data, as behind a non-maximum suppression
+        for place, port in enumerate(compiled.outputs):
+            self._outputs.append(_array(port))
+            request.set_output_tensor(place, openvino.Tensor(self._outputs[-1], shared_memory=True))
+
+    def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        request = self._request
+        if not self._static:
+            request.infer({place: feeds[name] for place, name in enumerate(self._names)}, share_outputs=True)
+            return [request.get_output_tensor(place).data for place in range(self._count)]
+        for name, values in self._buffers:
+            np.copyto(values, feeds[name])
+        if self._waits:
+            request.start_async()
+            request.wait()
+        else:
+            request.infer(share_outputs=True)
+        return self._outputs or [request.get_output_tensor(place).data for place in range(self._count)]
+
+
+def _each(total: int | None, streams: int) -> int | None:
+    return None if total is None else total // streams
 
 
 def _device(core: Any, wanted: str) -> str:
@@ -166,17 +199,19 @@ def _options(command: Load, settable: set[str]) -> tuple[dict[str, Any], dict[st
         if name in command.options:
             raise Problem("option", f"{name} is said with {common}")
     properties = dict.fromkeys(settable - set(_COMMON))
-    options = take(command.options, {"precision": "fp32", "streams": None, "reshape": True, **properties})
+    options = take(command.options, {"precision": "fp32", "reshape": True, **properties})
     return options, {name: options[name] for name in properties if name in command.options}
 
 
-def _config(options: dict[str, Any], threads: int, settable: set[str], own: dict[str, Any]) -> dict[str, Any]:
+def _config(options: dict[str, Any], command: Load, settable: set[str], own: dict[str, Any]) -> dict[str, Any]:
     """Properties to compile with."""
-    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY" if command.streams == 1 else "THROUGHPUT"}
     if "INFERENCE_NUM_THREADS" in settable:
-        config["INFERENCE_NUM_THREADS"] = threads
-    if options["streams"] is not None:
-        config["NUM_STREAMS"] = whole(options, "streams", 1)
+        config["INFERENCE_NUM_THREADS"] = command.streams * command.threads
+    if command.streams > 1:
+        config["NUM_STREAMS"] = command.streams
+    if command.pin:
+        config["ENABLE_CPU_PINNING"] = True
     options["precision"] = choice(options, "precision", (*_HINTS, "auto"))
     if options["precision"] != "auto":
         config["INFERENCE_PRECISION_HINT"] = _HINTS[options["precision"]]

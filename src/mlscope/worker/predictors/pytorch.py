@@ -6,7 +6,9 @@ The two are told apart by what is in the file. Pickled checkpoints are not loade
   ``compile_mode`` (default, reduce-overhead, max-autotune). ``freeze`` (false): TorchScript is frozen.
 * ``precision``: fp32 (the default, as the model was made; on a GPU without TF32), bf16 and fp16 (autocast), or auto
   (as the model was made, with PyTorch's own defaults).
-* ``inter_op_threads`` (1). ``streams``: 1.
+* ``inter_op_threads`` (1).
+
+Streams share the model; each has threads of its own, which PyTorch gives to the thread that calls it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 import torch
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match, positions
 from mlscope.worker.predictors._options import choice, flag, take, whole
 from mlscope.worker.predictors._pt2 import operators
@@ -48,7 +50,6 @@ _DEFAULTS = {
     "freeze": False,
     "precision": "fp32",
     "inter_op_threads": 1,
-    "streams": 1,
 }
 _Signature = tuple[list[str], list[Tensor], list[Tensor], "int | None"]
 """Names of the inputs as the model takes them; the inputs as the manifest has them; the outputs; the fixed batch."""
@@ -59,12 +60,13 @@ class _PyTorch:
         options = take(command.options, _DEFAULTS)
         self._half = _HALVES.get(choice(options, "precision", ("fp32", *_HALVES, "auto")))
         mode = choice(options, "compile_mode", ("default", "reduce-overhead", "max-autotune"))
-        choice(options, "streams", (1,))
         self._device = _device(command.device, options["precision"])
         _set_threads(command.threads, whole(options, "inter_op_threads", 1))
         script, model = _read(command.files["graph"])
         if flag(options, "compile") and script:
             raise Problem("option", "compile is for exported programs, and this file is TorchScript")
+        if options["compile"] and command.streams > 1:
+            raise Problem("option", "what torch.compile makes runs one stream in a process; use --streams 1")
         if flag(options, "freeze") and not script:
             raise Problem("option", "freeze is for TorchScript, and this file is an exported program")
         self._names, inputs, outputs, fixed = (_describe_script if script else _describe_program)(model, command)
@@ -75,6 +77,7 @@ class _PyTorch:
         self._effective.update({name: options[name] for name in ("freeze" if script else "compile",)})
         if options["freeze"]:
             self._model = torch.jit.freeze(self._model)
+        self._threads = command.threads
         self._contexts = threading.local()
         self._convert: Callable[[np.ndarray[Any, Any]], Any] = torch.from_numpy
         self._fetch: Callable[[Any], np.ndarray[Any, Any]] = _array
@@ -96,6 +99,10 @@ class _PyTorch:
         if not self._checked:
             return self._first(feeds)
         return self._answers(self._model(*[self._convert(feeds[name]) for name in self._names]))
+
+    def stream(self, number: int) -> Predict:
+        torch.set_num_threads(self._threads)  # OpenMP keeps the number for each thread that calls it
+        return self.predict
 
     def close(self) -> None:
         del self._model

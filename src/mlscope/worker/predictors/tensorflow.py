@@ -5,7 +5,7 @@ GraphDef as TensorFlow 1 wrote them, in the order of its nodes.
 
 Options: ``signature`` of a SavedModel (serving_default); ``outputs`` of a GraphDef, a list or names with commas (the
 nodes that nothing else reads); ``inter_op_threads`` (1); ``xla`` (false); ``precision`` that float32 operations may be
-computed in: fp32, bf16 (on CPUs) or tf32 (on GPUs); ``streams``: 1.
+computed in: fp32, bf16 (on CPUs) or tf32 (on GPUs).
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _DEFAULTS: dict[str, Any] = {
     "inter_op_threads": 1,
     "xla": False,
     "precision": "fp32",
-    "streams": 1,
 }
 _ERRORS = (tf.errors.OpError, OSError, RuntimeError, TypeError, ValueError)
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
@@ -93,7 +92,6 @@ class _TensorFlow:
 
 def _set_up(command: Load, options: dict[str, Any]) -> None:
     """Threads, device and precision; TensorFlow takes them only before it runs anything."""
-    choice(options, "streams", (1,))
     tf.config.threading.set_intra_op_parallelism_threads(command.threads)
     tf.config.threading.set_inter_op_parallelism_threads(whole(options, "inter_op_threads", 0))
     if command.device == "cpu":

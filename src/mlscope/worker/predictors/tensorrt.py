@@ -10,7 +10,6 @@ Options:
 * ``max_batch``: rows of the largest batch that the engine takes (the batch size).
 * ``workspace_mb``: scratch memory that the engine may use (all there is).
 * ``cache_dir``: a folder where plans are kept.
-* ``streams``: 1.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
 from mlscope.worker.predictors._cuda import Buffer, Stream, describe_gpu
 from mlscope.worker.predictors._inputs import match
-from mlscope.worker.predictors._options import choice, take
+from mlscope.worker.predictors._options import take
 from mlscope.worker.predictors._plans import BUILDING, Plans, is_plan, keep, tensor
 from mlscope.worker.protocol import Load, Tensor
 
@@ -41,7 +40,6 @@ _DEFAULTS: dict[str, Any] = {
     "max_batch": None,
     "workspace_mb": None,
     "cache_dir": None,
-    "streams": 1,
 }
 
 
@@ -50,7 +48,6 @@ class _TensorRT:
 
     def load(self, command: Load) -> Description:
         options = take(command.options, _DEFAULTS)
-        choice(options, "streams", (1,))
         if command.device == "cpu":
             raise Problem("framework", "tensorrt runs on NVIDIA GPUs only; add --gpu")
         plans = Plans(command, options)

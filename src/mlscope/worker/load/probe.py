@@ -1,0 +1,69 @@
+"""A short look at how fast the model's streams are when they never wait: what calibration compares."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from mlscope.worker._model import Model
+from mlscope.worker._problem import Problem
+from mlscope.worker.load.serving import Served, Serving
+from mlscope.worker.protocol import Probe, Probed, Tensor
+
+__all__ = ["run"]
+
+_LEAST = 3
+"""Batches of each stream, at least."""
+
+
+def run(command: Probe, model: Model) -> Probed:
+    """Run full batches for as long as the command says.
+
+    Raises:
+        Problem: The model failed, or it takes no batch of this size.
+    """
+    rows = command.max_batch
+    if rows > model.batch_size:
+        raise Problem("internal", f"the model was loaded for batches of {model.batch_size}, not {rows}")
+    times: list[list[tuple[int, int]]] = [[] for _ in range(model.streams)]
+    errors: list[BaseException] = []
+
+    def answered(batch: Served) -> None:
+        if batch.error is not None:
+            raise batch.error
+        times[batch.stream].append((batch.start_ns, batch.end_ns))
+
+    samples = [_random(tensor, 2 * rows) for tensor in model.inputs]
+    serving = Serving(
+        model,
+        samples,
+        max_batch=rows,
+        capacity=2 * rows * model.streams,
+        answered=answered,
+        crashed=errors.append,
+    )
+    # Every second batch lies side by side and is fed where it lies, as samples in LoadGen's order mostly do not.
+    orders = [list(range(rows)), list(range(2 * rows - 1, rows - 1, -1))]
+    none = [-1] * rows
+    begin = time.perf_counter_ns()
+    end, number = begin + round(1e9 * command.seconds), 0
+    while (number < _LEAST * model.streams or time.perf_counter_ns() < end) and not errors:
+        serving.put(none, orders[number % 2], none, none, wait=True)
+        number += 1
+    serving.drain()
+    serving.close()
+    if errors:
+        raise Problem("model", f"the model failed: {type(errors[0]).__name__}: {errors[0]}")
+    # Each stream by its own span: while the last batch of one is under way, others have none.
+    rate = sum(1e9 * rows * len(own) / (own[-1][1] - own[0][0]) for own in times if own)
+    return Probed(rate, [end - start for own in times for start, end in own])
+
+
+def _random(tensor: Tensor, count: int) -> np.ndarray[Any, Any]:
+    """Seeded samples: normal numbers, bytes, or 0 and 1 for other whole numbers."""
+    random, dtype, shape = np.random.default_rng(0), np.dtype(tensor.element_type), (count, *tensor.shape[1:])
+    if dtype.kind == "f":
+        return random.standard_normal(shape, np.float32).astype(dtype)
+    return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
