@@ -12,7 +12,7 @@ from mlscope.cli._layout import columns
 from mlscope.cli._terminal import clean, emit, width
 
 if TYPE_CHECKING:
-    from mlscope.manifests import ModelManifest
+    from mlscope.manifests import DatasetManifest, Found, ModelManifest
 
 __all__ = ["datasets", "frameworks", "models", "system"]
 
@@ -21,13 +21,26 @@ _GLOBALS = Globals()
 
 
 def models(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
-    """List the built-in models.
+    """List the models: the built-in ones and those of registered sources.
 
-    Any manifest's path can stand wherever a built-in model's name can.
+    Any manifest's path can stand wherever a model's name can; `mlscope manifest add` registers sources.
     """
+    from mlscope.cli._sources import warn_of_broken
     from mlscope.manifests import list_models
 
-    _show([_model(found.manifest) | {"manifest": str(found.path)} for found in list_models()], output)
+    _show([_model(found.manifest) | _place(found) for found in list_models()], output)
+    warn_of_broken()
+
+
+def _place(found: Found[ModelManifest] | Found[DatasetManifest]) -> dict[str, Any]:
+    """Source, description and file of a manifest."""
+    source = found.source
+    return {
+        "source": source.name if source else "built in",
+        "description": found.manifest.description,
+        "manifest": str(found.path),
+        "commit": source.commit if source else None,
+    }
 
 
 def _model(manifest: ModelManifest) -> dict[str, Any]:
@@ -38,15 +51,15 @@ def _model(manifest: ModelManifest) -> dict[str, Any]:
         "framework": f"{manifest.framework.name} {manifest.framework.version}",
         "task": manifest.task,
         "reference": accuracy.model_dump(mode="json", exclude_none=True) if accuracy else None,
-        "description": manifest.description,
     }
 
 
 def datasets(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
-    """List the built-in data sets.
+    """List the data sets: the built-in ones and those of registered sources.
 
-    Any manifest's path can stand wherever a built-in data set's name can.
+    Any manifest's path can stand wherever a data set's name can; `mlscope manifest add` registers sources.
     """
+    from mlscope.cli._sources import warn_of_broken
     from mlscope.manifests import list_datasets
 
     _show(
@@ -57,13 +70,13 @@ def datasets(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> Non
                 "task": found.manifest.task,
                 "classes": found.manifest.classes,
                 "pictures": "inside mlscope" if found.manifest.path else "--dataset-path DIR",
-                "description": found.manifest.description,
-                "manifest": str(found.path),
+                **_place(found),
             }
             for found in list_datasets()
         ],
         output,
     )
+    warn_of_broken()
 
 
 def frameworks(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
@@ -139,7 +152,7 @@ def _show(entries: Sequence[dict[str, Any]], output: FormatFlags) -> None:
     if output.format == "json":
         emit(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    names = [name for name in (entries[0] if entries else ()) if name != "manifest"]
+    names = [name for name in (entries[0] if entries else ()) if name not in {"manifest", "commit"}]
     rows = [[_cell(entry[name]) for name in names] for entry in entries]
     emit("\n".join(columns(names, rows, width(sys.stdout))))
 
@@ -148,7 +161,7 @@ def _cell(value: Any) -> str:
     if value is None or value == []:
         return "-"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {each}" for name, each in value.items())
+        return ", ".join(f"{name} {each}" for name, each in value.items() if name != "source")
     if isinstance(value, list | tuple):
         return clean(", ".join(map(str, value)))
     return clean(" ".join(str(value).split()))

@@ -66,15 +66,15 @@ def _check(names: Sequence[str], everything: bool) -> None:
 
 
 def _models() -> list[str]:
-    from mlscope.manifests import list_models
+    from mlscope.manifests import full_name, list_models
 
-    return [found.manifest.name for found in list_models()]
+    return [full_name(found) for found in list_models()]
 
 
 def _datasets() -> list[str]:
-    from mlscope.manifests import list_datasets
+    from mlscope.manifests import full_name, list_datasets
 
-    return [found.manifest.name for found in list_datasets()]
+    return [full_name(found) for found in list_datasets()]
 
 
 def _fetch_models(names: Sequence[str], flags: Globals) -> None:

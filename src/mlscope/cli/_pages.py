@@ -95,12 +95,14 @@ COMMANDS: dict[Path, Command] = {
         ("mlscope info evaluation all --format json",),
     ),
     ("info", "models"): Command(
-        "List the built-in models.",
+        "List the models: the built-in ones and those of registered sources.",
         "mlscope.cli._catalogue:models",
         ("mlscope info models --format json",),
     ),
     ("info", "datasets"): Command(
-        "List the built-in data sets.", "mlscope.cli._catalogue:datasets", ("mlscope info datasets",)
+        "List the data sets: the built-in ones and those of registered sources.",
+        "mlscope.cli._catalogue:datasets",
+        ("mlscope info datasets",),
     ),
     ("info", "frameworks"): Command(
         "List the known frameworks: which versions can run here, and why not where none can.",
@@ -185,7 +187,10 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._stack:prune",
         ("mlscope stack prune --days 30",),
     ),
-    ("manifest",): Command("Check, convert and start manifests.", examples=("mlscope manifest check model.yml",)),
+    ("manifest",): Command(
+        "Check, convert and start manifests; register folders and repositories of them.",
+        examples=("mlscope manifest check model.yml", "mlscope manifest add models"),
+    ),
     ("manifest", "check"): Command(
         "Check manifests; every fault with file, line and column.",
         "mlscope.cli._manifests:check",
@@ -205,6 +210,25 @@ COMMANDS: dict[Path, Command] = {
         "Write a manifest's skeleton from a model file's own inputs and outputs.",
         "mlscope.cli._manifests:init",
         ("mlscope manifest init model.onnx --output model.yml",),
+    ),
+    ("manifest", "add"): Command(
+        "Register a folder or a git repository of manifests.",
+        "mlscope.cli._sources:add",
+        (
+            "mlscope manifest add models",
+            "mlscope manifest add https://git.example.org/zoo.git --rev v1.2 --name zoo",
+        ),
+    ),
+    ("manifest", "list"): Command(
+        "List the registered sources of manifests.", "mlscope.cli._sources:list_all", ("mlscope manifest list",)
+    ),
+    ("manifest", "update"): Command(
+        "Fetch the newest commit of registered repositories.",
+        "mlscope.cli._sources:update",
+        ("mlscope manifest update zoo",),
+    ),
+    ("manifest", "remove"): Command(
+        "Forget sources of manifests.", "mlscope.cli._sources:remove", ("mlscope manifest remove zoo",)
     ),
     ("download",): Command(
         "Fetch models and data sets into the cache.",
@@ -255,6 +279,8 @@ ALIASES: dict[Path, Path] = {
     ("info", "dataset"): ("info", "datasets"),
     ("info", "framework"): ("info", "frameworks"),
     ("data", "ls"): ("data", "list"),
+    ("manifest", "ls"): ("manifest", "list"),
+    ("manifest", "rm"): ("manifest", "remove"),
     ("stack", "ls"): ("stack", "list"),
     ("stack", "remove"): ("stack", "rm"),
 }

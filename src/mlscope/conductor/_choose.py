@@ -31,7 +31,7 @@ from mlscope.manifests import (
     select_images,
     select_weights,
 )
-from mlscope.plan import Request, WeightsChoice
+from mlscope.plan import Request, SourceChoice, WeightsChoice
 from mlscope.recipes import have_dataset, make
 from mlscope.stacks import Stack, find_stack, named_framework
 
@@ -44,6 +44,7 @@ __all__ = [
     "choose_model",
     "choose_stack",
     "choose_weights",
+    "source_of",
     "split_options",
 ]
 
@@ -235,18 +236,18 @@ def choose_labels(request: Request, found: Found[ModelManifest], observer: Obser
 
 def choose_dataset(
     request: Request, manifest: ModelManifest, observer: Observer
-) -> tuple[Dataset, Literal["cached", "inline"] | None]:
+) -> tuple[Dataset, Literal["cached", "inline"] | None, SourceChoice | None]:
     """The samples: a data set's (where none is named, one that suits the model), or the pictures that are named.
 
     Returns:
-        The data set, and in which form, where tags or a flag say so.
+        The data set, and in which form, where tags or a flag say so; and where its manifest was found.
 
     Raises:
         MlscopeError: There is no such data set, or its files are not as they should be.
     """
     form = None if request.preprocess == "auto" else request.preprocess
     if request.command == "predict urls":
-        return _urls(request), form
+        return _urls(request), form, None
     if request.images_tags:
         datasets = [load_dataset(request.dataset_name)] if request.dataset_name else None
         selected = select_images(parse_tags(",".join(request.images_tags)), manifest.inputs[0], datasets)
@@ -268,7 +269,7 @@ def choose_dataset(
     )
     if dataset.layout != found.manifest.layout:
         observer.note(f"{dataset.root} has no {found.manifest.listing} and is read as folders of classes")
-    return dataset, form
+    return dataset, form, source_of(found)
 
 
 def choose_decoder(request: Request, manifest: ModelManifest, lock: str | None, observer: Observer) -> Decoder:
@@ -284,13 +285,21 @@ def choose_decoder(request: Request, manifest: ModelManifest, lock: str | None, 
     return find_decoder(manifest.loader, inputs, **report)
 
 
+def source_of(found: Found[ModelManifest] | Found[DatasetManifest]) -> SourceChoice | None:
+    """The registered source of a manifest, as plans tell it."""
+    source = found.source
+    return SourceChoice(name=source.name, address=source.address, commit=source.commit) if source else None
+
+
 def _suitable_dataset(request: Request, model: ModelManifest) -> Found[DatasetManifest]:
     """The one that the model's reference accuracy is of, where its pictures are to be had; else one of as many classes.
 
     Raises:
         DataError: There is none.
     """
-    known = {found.manifest.name: found for found in list_datasets()}
+    known: dict[str, Found[DatasetManifest]] = {}
+    for found in list_datasets():
+        known.setdefault(found.manifest.name, found)
     own = known.get(model.reference_accuracy.dataset) if model.reference_accuracy else None
     output = model.outputs[0]
     classes = None if output.classes is None else output.classes - output.offset

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlscope.assets import fetch_asset
 from mlscope.conductor._outcome import Observer, SilentObserver
 from mlscope.conductor._progress import DownloadProgress
-from mlscope.manifests import Asset, ModelManifest, list_models, load_dataset, load_model
+from mlscope.manifests import Asset, ModelManifest, full_name, list_models, load_dataset, load_model
 from mlscope.recipes import materialise
 
 __all__ = ["download", "download_dataset", "download_picture"]
@@ -39,7 +39,7 @@ def download_picture(url: str, path: Path, *, offline: bool) -> str | None:
 def download(
     names: Sequence[str] = (), observer: Observer | None = None, *, offline: bool = False
 ) -> dict[str, list[Path]]:
-    """Have all files of models (built-in names or manifests' paths; none: every built-in model) in the cache.
+    """Have all files of models (names or manifests' paths; none: all that are listed) in the cache.
 
     Of files that a recipe makes, what the recipe takes is fetched; they are made when they are first run.
 
@@ -52,7 +52,7 @@ def download(
     hears = observer or SilentObserver()
     models = [load_model(name) for name in names] if names else list_models()
     return {
-        model.manifest.name: [_fetch(asset, model.path.parent, hears, offline) for asset in _assets(model.manifest)]
+        full_name(model): [_fetch(asset, model.path.parent, hears, offline) for asset in _assets(model.manifest)]
         for model in models
     }
 

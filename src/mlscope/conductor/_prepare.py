@@ -15,12 +15,13 @@ from mlscope.conductor._choose import (
     choose_model,
     choose_stack,
     choose_weights,
+    source_of,
 )
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._serving import check_serving, chosen_layout, host_threads
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.loader import Dataset, Decoder
-from mlscope.manifests import FrameworkManifest, ModelManifest, OutputSpec
+from mlscope.manifests import Found, FrameworkManifest, ModelManifest, OutputSpec, full_name
 from mlscope.plan import (
     DatasetChoice,
     ExecutionChoice,
@@ -30,6 +31,7 @@ from mlscope.plan import (
     ModelChoice,
     Plan,
     Request,
+    SourceChoice,
     load_settings,
     read_conf,
     recorded_level,
@@ -119,7 +121,7 @@ def prepare(
     stack = stack or choose_stack(request, chosen, observer)
     weights, files = choose_weights(request, found, entry, framework=framework, stack=stack, observer=observer)
     data = _data(request, manifest, observer, loader_lock)
-    request = _named(request, manifest, data.dataset)
+    request = _named(request, found, data)
     plan = Plan(
         command=request.command,
         model=ModelChoice(
@@ -129,6 +131,7 @@ def prepare(
             manifest_sha256=found.sha256,
             weights=files,
             random_weights=request.random_weights,
+            source=source_of(found),
         ),
         framework=FrameworkChoice(
             name=framework.name,
@@ -150,13 +153,14 @@ def prepare(
     )
 
 
-def _named(request: Request, manifest: ModelManifest, dataset: Dataset | None) -> Request:
+def _named(request: Request, found: Found[ModelManifest], data: _Data) -> Request:
     """The request with the names that its tags led to, so that it leads there again."""
     changes: dict[str, Any] = {}
     if request.weights_tags and "model_name" not in request.model_fields_set:
-        changes |= {"model_name": manifest.name, "model_version": manifest.version}
-    if request.images_tags and dataset is not None and request.dataset_name is None:
-        changes["dataset_name"] = dataset.name
+        changes |= {"model_name": full_name(found), "model_version": found.manifest.version}
+    choice = data.choice
+    if request.images_tags and choice is not None and request.dataset_name is None:
+        changes["dataset_name"] = f"{choice.source.name}/{choice.name}" if choice.source else choice.name
     return request.model_copy(update=changes)
 
 
@@ -174,9 +178,9 @@ def _data(request: Request, manifest: ModelManifest, observer: Observer, lock: s
     if request.load and request.load.random_inputs:
         return _Data()
     inputs = manifest.inputs[0]
-    dataset, form = choose_dataset(request, manifest, observer)
+    dataset, form, source = choose_dataset(request, manifest, observer)
     _check_classes(manifest, dataset, observer)
-    choice = _choose_rows(request, dataset)
+    choice = _choose_rows(request, dataset, source)
     decoder = choose_decoder(request, manifest, lock, observer)
     pictures = None
     if _cached(request, manifest, form):
@@ -238,7 +242,7 @@ def execution(request: Request, level: TraceLevel) -> ExecutionChoice:
     )
 
 
-def _choose_rows(request: Request, dataset: Dataset) -> DatasetChoice:
+def _choose_rows(request: Request, dataset: Dataset, source: SourceChoice | None) -> DatasetChoice:
     """The first parts of the list, or (for a load test) its first samples."""
     part = request.partition_list_size or request.batch_size
     total = len(dataset)
@@ -254,6 +258,7 @@ def _choose_rows(request: Request, dataset: Dataset) -> DatasetChoice:
         count=rows,
         total=total,
         layout=dataset.layout,
+        source=source,
     )
 
 

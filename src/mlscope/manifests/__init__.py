@@ -25,6 +25,7 @@ from mlscope.manifests._recipe import Recipe, RecipeSamples, RecipeStack
 from mlscope.manifests._reference import json_schemas, manifest_reference
 from mlscope.manifests._registry import (
     Found,
+    full_name,
     list_datasets,
     list_frameworks,
     list_models,
@@ -33,6 +34,16 @@ from mlscope.manifests._registry import (
     load_model,
 )
 from mlscope.manifests._skeleton import skeleton_model
+from mlscope.manifests._sources import (
+    Contents,
+    Source,
+    add_source,
+    list_sources,
+    named_source,
+    read_source,
+    remove_source,
+    update_source,
+)
 from mlscope.manifests._steps import CropStep, DecodeStep, NormalizeStep, QuantizeStep, ResizeStep, Step
 from mlscope.manifests._tags import SelectedImages, Tagged, parse_tags, select_by_tags, select_images, select_weights
 from mlscope.manifests._write import convert
@@ -42,6 +53,7 @@ __all__ = [
     "Asset",
     "BrokenManifest",
     "Constraint",
+    "Contents",
     "CropStep",
     "CsvColumns",
     "DatasetManifest",
@@ -65,24 +77,32 @@ __all__ = [
     "Requires",
     "ResizeStep",
     "SelectedImages",
+    "Source",
     "Step",
     "Tagged",
     "Weights",
+    "add_source",
     "check",
     "convert",
+    "full_name",
     "json_schemas",
     "list_datasets",
     "list_frameworks",
     "list_models",
+    "list_sources",
     "load_dataset",
     "load_framework",
     "load_model",
     "manifest_files",
     "manifest_reference",
+    "named_source",
     "parse_tags",
+    "read_source",
+    "remove_source",
     "same_version",
     "select_by_tags",
     "select_images",
     "select_weights",
     "skeleton_model",
+    "update_source",
 ]

@@ -19,7 +19,7 @@ from mlscope.manifests._translate import translate
 from mlscope.manifests._validate import Origins, original_place, validate
 from mlscope.manifests._yaml import Document, YamlPath, read_document
 
-__all__ = ["BUILTIN", "Dialect", "Loaded", "Manifest", "frameworks", "load_file", "one_framework"]
+__all__ = ["BUILTIN", "Dialect", "Loaded", "Manifest", "NoManifest", "frameworks", "load_file", "one_framework"]
 
 BUILTIN = Path(__file__).parent / "builtin"
 Dialect = Literal["mlscope", "mlmodelscope"]
@@ -28,6 +28,10 @@ _CLASSES: dict[str, type[ModelManifest] | type[DatasetManifest] | type[Framework
     cls.SCHEMA: cls for cls in (ModelManifest, DatasetManifest, FrameworkManifest)
 }
 _ORIGINAL_MARKS = ("framework", "model", "inputs", "output", "outputs")
+
+
+class NoManifest(BrokenManifest):
+    """YAML, but nothing of it says that it is meant as a manifest."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def load_file(path: Path) -> Loaded:
 def _load_original(document: Document) -> Loaded:
     if not any(key in document.data for key in _ORIGINAL_MARKS):
         message = f"no manifest: the key 'schema' is missing (known: {', '.join(_CLASSES)})"
-        raise BrokenManifest([document.finding((), message)])
+        raise NoManifest([document.finding((), message)])
     original = validate(document, OriginalManifest, document.data)
     framework = _known(document, original.framework.name, ("framework", "name"))
     translation = translate(original, framework.name)

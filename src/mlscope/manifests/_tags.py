@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeVar
 from mlscope.errors import UsageError
 from mlscope.manifests._model import InputSpec, ModelManifest, Weights
 from mlscope.manifests._others import DatasetManifest
-from mlscope.manifests._registry import Found, list_datasets, list_models
+from mlscope.manifests._registry import Found, full_name, list_datasets, list_models
 from mlscope.manifests._suggest import did_you_mean
 
 __all__ = ["SelectedImages", "Tagged", "parse_tags", "select_by_tags", "select_images", "select_weights"]
@@ -77,8 +77,9 @@ def select_weights(
 ) -> tuple[Found[ModelManifest], Weights]:
     """The model, and its files for one framework, that have all tags.
 
-    An entry has the tags of its manifest and: ``model``, its framework, its model's name in lower case, and the
-    ending of its file. Entries of one model with the same files are one: the model's own framework goes first.
+    An entry has the tags of its manifest and: ``model``, its framework, its model's name in lower case, the ending of
+    its file, and the name of the registered source that it was found in. Entries of one model with the same files are
+    one: the model's own framework goes first.
 
     Args:
         tags: As for :func:`select_by_tags`.
@@ -101,9 +102,9 @@ def select_images(
 ) -> SelectedImages:
     """The data set that has all tags.
 
-    A data set has the tags of its manifest and: ``dataset`` and its name in lower case. Its pictures as they are have
-    ``original``; prepared for a model they have ``preprocessed``, the decoder (``using-opencv``, ``using-pillow``),
-    the channels (``rgb8``, ``bgr8``, ``gray8``) and the side (``side.224``).
+    A data set has the tags of its manifest and: ``dataset``, its name in lower case, and its source's. Its pictures as
+    they are have ``original``; prepared for a model they have ``preprocessed``, the decoder (``using-opencv``,
+    ``using-pillow``), the channels (``rgb8``, ``bgr8``, ``gray8``) and the side (``side.224``).
 
     Args:
         tags: As for :func:`select_by_tags`.
@@ -119,9 +120,7 @@ def select_images(
         raise _none(there, tags, "data sets")
     sets = {str(item.value.found.path): item.value.found for item in matching}
     if len(sets) > 1:
-        raise _several(
-            [Tagged(found.manifest.name, _own(found.manifest), found) for found in sets.values()], "data sets"
-        )
+        raise _several([Tagged(full_name(found), _own(found), found) for found in sets.values()], "data sets")
     forms = {item.value.preprocess for item in matching}
     return SelectedImages(matching[0].value.found, forms.pop() if len(forms) == 1 else None)
 
@@ -135,19 +134,24 @@ def _entries(found: Found[ModelManifest]) -> list[Tagged[tuple[Found[ModelManife
     own = [entry for entry in manifest.weights if entry.framework == manifest.framework.name]
     entries = [*own, *(entry for entry in manifest.weights if entry not in own)]
     return [
-        Tagged(f"{manifest.name} for {entry.framework}", _weights_tags(manifest, entry), (found, entry))
+        Tagged(f"{full_name(found)} for {entry.framework}", _weights_tags(found, entry), (found, entry))
         for entry in entries
     ]
 
 
-def _weights_tags(manifest: ModelManifest, entry: Weights) -> frozenset[str]:
+def _weights_tags(found: Found[ModelManifest], entry: Weights) -> frozenset[str]:
+    manifest = found.manifest
     if entry.recipe is not None:
         file = entry.recipe.outputs["graph"]
     else:
         file = (entry.graph.member or entry.graph.sources[0]) if entry.graph else ""
     suffix = PurePosixPath(file).suffix.removeprefix(".")
     words = ("model", entry.framework, manifest.name, *manifest.aliases, *entry.tags, *([suffix] if suffix else []))
-    return frozenset(word.lower() for word in words)
+    return frozenset(word.lower() for word in words) | _source_tag(found)
+
+
+def _source_tag(found: Found[ModelManifest] | Found[DatasetManifest]) -> frozenset[str]:
+    return frozenset({found.source.name.lower()} if found.source else ())
 
 
 def _same_files(one: tuple[Found[ModelManifest], Weights], other: tuple[Found[ModelManifest], Weights]) -> bool:
@@ -156,19 +160,20 @@ def _same_files(one: tuple[Found[ModelManifest], Weights], other: tuple[Found[Mo
     return same_model and files[0] == files[1]
 
 
-def _own(manifest: DatasetManifest) -> frozenset[str]:
-    return frozenset(word.lower() for word in ("dataset", manifest.name, *manifest.tags))
+def _own(found: Found[DatasetManifest]) -> frozenset[str]:
+    manifest = found.manifest
+    return frozenset(word.lower() for word in ("dataset", manifest.name, *manifest.tags)) | _source_tag(found)
 
 
 def _forms(found: Found[DatasetManifest], inputs: InputSpec | None) -> list[Tagged[SelectedImages]]:
-    manifest, own = found.manifest, _own(found.manifest)
-    forms = [Tagged(f"{manifest.name} (original)", own | {"original"}, SelectedImages(found, "inline"))]
+    name, own = full_name(found), _own(found)
+    forms = [Tagged(f"{name} (original)", own | {"original"}, SelectedImages(found, "inline"))]
     if inputs is not None and inputs.type == "image":
         tags = {"preprocessed", f"{inputs.color_mode.lower()}8"}
         tags |= {f"using-{step.library}" for step in inputs.steps if step.op == "decode"}
         if inputs.height_width is not None and len(set(inputs.height_width)) == 1:
             tags.add(f"side.{inputs.height_width[0]}")
-        forms.append(Tagged(f"{manifest.name} (preprocessed)", own | tags, SelectedImages(found, "cached")))
+        forms.append(Tagged(f"{name} (preprocessed)", own | tags, SelectedImages(found, "cached")))
     return forms
 
 

@@ -8,6 +8,7 @@ from mlscope.plan._plan import (
     LoadChoice,
     ModelChoice,
     Plan,
+    SourceChoice,
     WeightsChoice,
 )
 from mlscope.plan._request import LoadRequest, Request
@@ -25,6 +26,7 @@ __all__ = [
     "Plan",
     "Request",
     "Setting",
+    "SourceChoice",
     "WeightsChoice",
     "load_settings",
     "read_conf",

@@ -18,6 +18,7 @@ __all__ = [
     "LoadChoice",
     "ModelChoice",
     "Plan",
+    "SourceChoice",
     "WeightsChoice",
 ]
 
@@ -36,6 +37,15 @@ class WeightsChoice(Frozen):
     sha256: str
 
 
+class SourceChoice(Frozen):
+    """The registered source that a manifest was found in."""
+
+    name: str
+    address: str | None = None
+    """Of the git repository."""
+    commit: str | None = None
+
+
 class ModelChoice(Frozen):
     """The model: its manifest, whole, and the files chosen from it."""
 
@@ -46,6 +56,8 @@ class ModelChoice(Frozen):
     weights: tuple[WeightsChoice, ...]
     random_weights: int | None = None
     """Seed of random weights; with them speed can be measured and accuracy is refused."""
+    source: SourceChoice | None = None
+    """None for a built-in manifest or a path."""
 
 
 class DatasetChoice(Frozen):
@@ -65,6 +77,8 @@ class DatasetChoice(Frozen):
     """Whether pictures come from a prepared set; then only mean, scale and cast are left to the run."""
     prepared: str | None = None
     """Key of the prepared set: digest of the pictures, the steps and the libraries that carried them out."""
+    source: SourceChoice | None = None
+    """As for the model."""
 
 
 class FrameworkChoice(Frozen):
@@ -142,5 +156,6 @@ class Plan(Frozen):
 
     @property
     def plan_id(self) -> str:
-        """First 16 hex digits of the digest of all fields."""
-        return canonical_digest(self.model_dump(mode="json"))[:16]
+        """First 16 hex digits of the digest of all fields but where the manifests were found."""
+        unnamed = {"model": {"source"}, "dataset": {"source"}}
+        return canonical_digest(self.model_dump(mode="json", exclude=unnamed))[:16]
