@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -106,3 +107,34 @@ def test_without_an_engine_images_are_one_clear_line(run: Run, tmp_path: Path, m
     result = run("stack", "build", "onnxruntime==1.20.1", "--kind", "container", "--no-cache")
     assert result.code == 6
     assert "neither podman nor docker is installed" in result.err
+
+
+def test_a_version_without_a_wheel_for_this_python_is_one_line(run: Run, links: Path) -> None:
+    wheel(links, "onnxruntime", "1.30.0", tag="cp39-cp39-manylinux_2_17_x86_64")
+    result = run("stack", "build", "onnxruntime==1.30.0")
+    assert (result.code, len(result.err.splitlines())) == (6, 1)
+    assert "onnxruntime 1.30.0 has no wheel for Python" in result.err
+
+
+def test_no_network_and_a_cold_cache_are_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cold"))
+    result = run("stack", "build", "onnxruntime==1.20.1", "--local")
+    assert (result.code, len(result.err.splitlines())) == (6, 1)
+    assert "not in the package cache of this machine, and the network was ruled out" in result.err
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_kept(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = tmp_path / "full"
+    full = "echo 'No space left on device (os error 28)' >&2; exit 2"
+    uv.write_text(f"""#!/bin/sh\ncase "$*" in *"pip sync"*) {full};; esac\nexec {os.environ["MLSCOPE_UV"]} "$@"\n""")
+    uv.chmod(0o755)
+    monkeypatch.setenv("MLSCOPE_UV", str(uv))
+    result = run("stack", "build", "onnxruntime==1.20.1")
+    assert result.code == 10
+    assert result.err.splitlines()[-1].startswith(
+        "mlscope: error: no space left on the disk; the environment was not made"
+    )
+    assert json.loads(run("stack", "list", "-f", "json").out) == []

@@ -291,3 +291,19 @@ def test_no_message_is_a_traceback_even_where_something_unforeseen_happens(cli: 
     result = cli("predict", "dataset", "--worker-prefix", "sh -c 'exit 3'")
     assert "exit code 3" in running.one_line(result, 8)
     assert "Traceback" not in result.err + result.out
+
+
+@pytest.mark.parametrize(("command", "flags"), [("predict", ("dataset",)), ("benchmark", ("--min-duration", "0.1s"))])
+def test_a_framework_that_crashes_on_load_is_one_line_and_a_failed_record(
+    cli: Cli, home: Path, tmp_path: Path, command: str, flags: tuple[str, ...]
+) -> None:
+    crashing = tmp_path / "packages" / "onnxruntime"
+    crashing.mkdir(parents=True)
+    (crashing / "__init__.py").write_text("import ctypes\nctypes.string_at(0)\n")
+    result = cli(command, *flags, "--stack", "host", env={"PYTHONPATH": str(crashing.parent)})
+    assert result.code == 8
+    (line,) = result.err.splitlines()
+    assert line.startswith("mlscope: error: the worker was ended by SIGSEGV")
+    record = running.only(home).record
+    assert record.failure is not None
+    assert (record.status, record.failure.exit_code) == ("failed", 8)
