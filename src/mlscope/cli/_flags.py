@@ -111,9 +111,9 @@ class ModelFlags(FlagGroup):
         """Every model, as a field of a request; without names the request stays as it is."""
         names = _values.comma_list(self.model_names)
         if "all" in names:
-            from mlscope.manifests import list_models
+            from mlscope.manifests import full_name, list_models
 
-            names = tuple(found.manifest.name for found in list_models())
+            names = tuple(full_name(found) for found in list_models())
         return [{"model_name": name} for name in names] or [{}]
 
 
