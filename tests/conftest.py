@@ -103,11 +103,20 @@ def shared_dir() -> Path:
     return data
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the sample data, so that ``-m 'not shared'`` leaves it out."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--all-frameworks``: also the tests of frameworks that continuous integration leaves out."""
+    parser.addoption("--all-frameworks", action="store_true", help="also run the tests marked 'frameworks'")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what uses the sample data, so that ``-m 'not shared'`` leaves it out; leave out what is not asked for."""
     for item in items:
         if "shared_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
+    if not config.getoption("--all-frameworks"):
+        left_out = [item for item in items if item.get_closest_marker("frameworks")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -115,3 +115,18 @@ def test_a_load_test_ends_at_the_first_and_keeps_what_was_measured(
     table = run.to_pandas()
     samples = table[~table.warmup & ~table.failed]
     assert not bright[samples.sample_index].any()
+
+
+def test_a_framework_that_crashes_while_it_is_imported_ends_no_command(cli: Cli, home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "onnxruntime"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        "import os, signal\nprint('about to crash', flush=True)\nos.kill(os.getpid(), 11)\n"
+    )
+    result = cli("predict", "dataset", "--num-file-parts", "3", "--env", f"PYTHONPATH={broken.parent}")
+    line = running.one_line(result, 8)
+    assert line.startswith(
+        "the worker was ended by SIGSEGV; what it measured is kept; its log ends with: about to crash"
+    )
+    record = running.only(home).record
+    assert (record.status, record.failure.kind if record.failure else None) == ("failed", "WorkerError")

@@ -15,7 +15,7 @@ from tests.frameworks.harness import IMAGE, answers, check_digits, digits, inter
 from tests.worker.conftest import Start
 from tests.worker.process import WorkerProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
 
 Array = np.ndarray[Any, Any]
 RANDOM = np.random.default_rng(3)

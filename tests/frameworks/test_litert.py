@@ -21,6 +21,7 @@ def digits_tflite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_recipe(python, "digits_litert.py", folder, {"graph": "digits_cnn.tflite"})["graph"]
 
 
+@pytest.mark.frameworks
 @pytest.mark.slow
 @pytest.mark.parametrize(("batch", "threads"), [(1, 1), (32, 2)])
 def test_digits_cnn_is_what_it_is_in_onnxruntime(start: Start, digits_tflite: Path, batch: int, threads: int) -> None:
@@ -29,6 +30,7 @@ def test_digits_cnn_is_what_it_is_in_onnxruntime(start: Start, digits_tflite: Pa
     check_digits(logits)
 
 
+@pytest.mark.frameworks
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["image", "serving_default_image:0", "0", ""])
 def test_an_input_is_known_by_the_names_of_signature_and_tensor(start: Start, digits_tflite: Path, name: str) -> None:
@@ -39,6 +41,7 @@ def test_an_input_is_known_by_the_names_of_signature_and_tensor(start: Start, di
     assert loaded.effective["rows_per_call"] == 4
 
 
+@pytest.mark.frameworks
 @pytest.mark.slow
 def test_a_model_with_a_signature_is_inspected_under_its_names(start: Start, digits_tflite: Path) -> None:
     loaded = start().ask(load("litert", {"graph": digits_tflite}, inspect=True), Loaded)
@@ -46,6 +49,7 @@ def test_a_model_with_a_signature_is_inspected_under_its_names(start: Start, dig
     assert loaded.outputs == [Tensor("logits", "float32", (-1, 10))]
 
 
+@pytest.mark.frameworks
 @pytest.mark.slow
 def test_the_recipe_makes_the_same_bytes_again(digits_tflite: Path, tmp_path: Path) -> None:
     python = interpreter("tensorflow", "onnx")
@@ -70,3 +74,10 @@ def test_what_litert_cannot_do_is_an_error(
     graph = models.tflite_sum(tmp_path / "sum.tflite")
     failed = start().ask(load("litert", {"graph": graph}, options=options), Failed)
     assert (failed.kind, failed.message.startswith(message)) == (kind, True), failed
+
+
+def test_an_operator_that_litert_lacks_is_named(start: Start, tmp_path: Path) -> None:
+    graph = models.tflite_sum(tmp_path / "custom.tflite", custom="Frobnicate")
+    failed = start().ask(load("litert", {"graph": graph}), Failed)
+    assert failed.kind == "model"
+    assert "Frobnicate" in failed.message

@@ -70,3 +70,11 @@ def test_a_gpu_is_not_asked_for_with_the_provider_of_the_cpu(start: Start) -> No
     failed = start().ask(command, Failed)
     assert failed.kind == "option"
     assert failed.message == "the only execution provider is that of the CPU; leave out --gpu"
+
+
+def test_an_operator_that_onnxruntime_lacks_is_named(start: Start, tmp_path: Path) -> None:
+    graph = models.unknown_operator(tmp_path / "unknown.onnx")
+    failed = start().ask(load("onnxruntime", {"graph": graph}), Failed)
+    assert failed.kind == "model"
+    assert failed.message.startswith("onnxruntime cannot load the model: ")
+    assert "Frobnicate" in failed.message

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
 
 from mlscope.worker.protocol import Failed, Loaded, Quit, Ready, Tensor
 from tests.frameworks.harness import IMAGE, ONNX, answers, check_digits, digits, expected, interpreter, load
@@ -191,13 +190,7 @@ def test_files_of_another_kind_are_model_errors(refusing: WorkerProcess, tmp_pat
 
 
 def test_an_operator_that_openvino_lacks_is_named(refusing: WorkerProcess, tmp_path: Path) -> None:
-    sizes = [TensorProto.FLOAT, ["N", 2]]
-    node = helper.make_node("Frobnicate", ["x"], ["y"], domain="my.ops")
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph([node], "graph", [value("x", *sizes)], [value("y", *sizes)])
-    sets = [helper.make_opsetid("", 17), helper.make_opsetid("my.ops", 1)]
-    path = tmp_path / "unknown.onnx"
-    path.write_bytes(helper.make_model(graph, opset_imports=sets, ir_version=8).SerializeToString())
+    path = models.unknown_operator(tmp_path / "unknown.onnx")
     kind, message = refuse(refusing, path)
     assert kind == "model"
     assert message.endswith("No conversion rule found for operations: my.ops.Frobnicate")

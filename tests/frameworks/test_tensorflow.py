@@ -17,7 +17,7 @@ from tests.frameworks.harness import IMAGE, answers, check_digits, digits, inter
 from tests.worker.conftest import Start
 from tests.worker.process import WorkerProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
 
 RANDOM = np.random.default_rng(3)
 WEIGHTS = np.random.default_rng(5).standard_normal((6, 4)).astype(np.float32)

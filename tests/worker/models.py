@@ -86,6 +86,17 @@ def sequence_output(path: Path) -> Path:
     )
 
 
+def unknown_operator(path: Path) -> Path:
+    """A model with an operator of a domain that nobody knows; x and y are float32 [N, 2]."""
+    sizes = [TensorProto.FLOAT, ["N", 2]]
+    node = helper.make_node("Frobnicate", ["x"], ["y"], domain="my.ops")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([node], "graph", [value("x", *sizes)], [value("y", *sizes)])
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("my.ops", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=sets, ir_version=8).SerializeToString())
+    return path
+
+
 def save(
     path: Path, nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any] = ()
 ) -> Path:
@@ -97,7 +108,14 @@ def save(
 
 
 def tflite_sum(
-    path: Path, *, batch: int = 1, fixed: bool = False, dynamic: bool = False, width: int = 3, addend: float = 0.5
+    path: Path,
+    *,
+    batch: int = 1,
+    fixed: bool = False,
+    dynamic: bool = False,
+    width: int = 3,
+    addend: float = 0.5,
+    custom: str | None = None,
 ) -> Path:
     """y = x + addend, float32 [batch, width].
 
@@ -108,6 +126,7 @@ def tflite_sum(
         dynamic: The signature leaves both dimensions open.
         width: Columns.
         addend: What is added.
+        custom: Name of an operator that nobody knows, in the place of the addition.
     """
     shape = [batch, width]
     buffers = [b"", np.array([addend], np.float32).tobytes(), np.array(shape, np.int32).tobytes()]
@@ -128,7 +147,7 @@ def tflite_sum(
         codes.append(tflite.BuiltinOperator.RESHAPE)
     graph = tflite.SubGraphT()
     graph.tensors, graph.operators, graph.inputs, graph.outputs = tensors, operators, [0], [4 if fixed else 2]
-    return _save_tflite(path, graph, codes, buffers)
+    return _save_tflite(path, graph, codes, buffers, custom)
 
 
 def _tensor(name: str, shape: list[int], kind: int, *, buffer: int = 0, signature: list[int] | None = None) -> Any:
@@ -145,7 +164,7 @@ def _operator(code: int, inputs: list[int], outputs: list[int], kind: int, optio
     return operator
 
 
-def _save_tflite(path: Path, graph: Any, codes: list[int], buffers: list[bytes]) -> Path:
+def _save_tflite(path: Path, graph: Any, codes: list[int], buffers: list[bytes], custom: str | None) -> Path:
     model = tflite.ModelT()
     model.version, model.subgraphs, model.buffers, model.operatorCodes = 3, [graph], [], []
     for data in buffers:
@@ -156,6 +175,11 @@ def _save_tflite(path: Path, graph: Any, codes: list[int], buffers: list[bytes])
         code = tflite.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = number
         model.operatorCodes.append(code)
+    if custom is not None:
+        first = model.operatorCodes[0]
+        first.builtinCode = first.deprecatedBuiltinCode = tflite.BuiltinOperator.CUSTOM
+        first.customCode = custom
+        graph.operators[0].builtinOptionsType, graph.operators[0].builtinOptions = tflite.BuiltinOptions.NONE, None
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     path.write_bytes(builder.Output())

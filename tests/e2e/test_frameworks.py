@@ -1,0 +1,135 @@
+"""One model on many frameworks, each in an environment of its own: the same answers in all.
+
+The first part is continuous integration's; the second one runs with ``--all-frameworks``, and what its commands print
+is shown in docs/frameworks.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from mlscope.errors import MlscopeError
+from mlscope.results import Evaluation
+from mlscope.stacks import find_stack, named_framework
+from tests.conftest import Result
+from tests.e2e import running
+from tests.frameworks.harness import unavailable, use_uv_cache
+
+pytestmark = pytest.mark.slow
+
+Note = Callable[[str, object], None]
+FIVE = ("onnxruntime==1.18.1", "onnxruntime==1.20.1", "openvino", "pytorch", "mxnet==1.9.1")
+EIGHT = (*FIVE, "tensorflow", "litert", "jax")
+THREE = ("onnxruntime", "openvino", "pytorch")
+
+
+@pytest.fixture
+def place(home: Path) -> Path:
+    """A home whose environments are those of the whole session."""
+    use_uv_cache()
+    session = Path(os.environ["HOME"]) / "mlscope" / "cache" / "stacks"
+    session.mkdir(parents=True, exist_ok=True)
+    (home / "cache").mkdir()
+    (home / "cache" / "stacks").symlink_to(session)
+    return home
+
+
+def predict(home: Path, note: Note, frameworks: Sequence[str], *words: str | Path) -> tuple[Result, list[Evaluation]]:
+    """``mlscope predict dataset`` over frameworks; its table goes into the report."""
+    for name in dict.fromkeys(framework.partition("[")[0] for framework in frameworks):
+        framework, constraint = named_framework(name)
+        try:
+            find_stack(framework, constraint, kind="uv")
+        except MlscopeError as error:
+            unavailable(framework.name, f"no stack for {name}: {error}")
+    line = ["predict", "dataset", *words, *(word for each in frameworks for word in ("--framework", each))]
+    result = running.run(home, *line, timeout=1800)
+    assert result.code == 0, result
+    shown = [word if isinstance(word, str) else word.name for word in line]
+    note("command", " ".join(["mlscope", *shown]))
+    note("output", result.out)
+    found = {each.record.id[:12]: each for each in running.evaluations(home)}
+    return result, [each for name, each in found.items() if name in result.out]
+
+
+def good(evaluations: Sequence[Evaluation]) -> list[int]:
+    return [each.record.accuracy.top1_good if each.record.accuracy else -1 for each in evaluations]
+
+
+def test_digits_are_the_same_in_continuous_integrations_frameworks(place: Path, record_property: Note) -> None:
+    result, found = predict(place, record_property, FIVE, "--model-name", "Digits_CNN", "--dataset-name", "digits")
+    assert good(found) == [493] * 5
+    assert "All 5 have the same best class for 500 of 500 samples." in result.out
+    assert [each.record.framework_version for each in found[:2]] == ["1.18.1", "1.20.1"]
+    assert len({each.record.lock_sha256 for each in found}) == 5
+    assert {each.record.effective["precision"] for each in found} == {"fp32"}
+
+
+def test_a_run_is_repeated_on_an_environment_that_is_built_again(place: Path, record_property: Note) -> None:
+    words = ("--model-name", "Digits_CNN", "--num-file-parts", "100")
+    _, (first,) = predict(place, record_property, ("onnxruntime==1.18.1",), *words)
+    (place / "cache" / "stacks").unlink()  # as on another machine
+    shutil.rmtree(place / "cache", ignore_errors=True)
+    again = running.run(place, "rerun", first.record.id, timeout=600)
+    assert again.code == 0, again
+    assert "The predictions are identical, byte by byte." in again.out
+    repeated = next(each for each in running.evaluations(place) if each.record.id != first.record.id)
+    assert repeated.record.lock_sha256 == first.record.lock_sha256
+    assert repeated.record.framework_version == "1.18.1"
+    assert [path.name for path in (place / "cache" / "stacks").iterdir() if path.is_dir() and len(path.name) == 16]
+
+
+def test_the_originals_own_example(place: Path, record_property: Note) -> None:
+    words = ("--batch-size", "1", "--num-file-parts", "100", "--trace-level", "MODEL_TRACE", "--random-weights", "0")
+    _, (found,) = predict(place, record_property, ("mxnet==1.9.1",), "--model-name", "ResNet50_v1", *words)
+    record = found.record
+    assert (record.framework_version, record.dataset_name, record.accuracy) == ("1.9.1", "imagenet20", None)
+    assert any("the weights are random" in each for each in record.warnings)
+    assert record.trace_level == "MODEL_TRACE"
+    assert found.spans().num_rows > 20
+    latency = running.run(place, "info", "evaluation", "latency", "--model-name", "ResNet50_v1", "--format", "json")
+    (row,) = latency.json()
+    assert row["id"] == record.id
+    assert row["p50_ms"] > 0
+
+
+@pytest.mark.frameworks
+def test_digits_are_the_same_in_every_framework(place: Path, record_property: Note) -> None:
+    result, found = predict(place, record_property, EIGHT, "--model-name", "Digits_CNN", "--dataset-name", "digits")
+    assert good(found) == [493] * 8
+    assert "All 8 have the same best class for 500 of 500 samples." in result.out
+    assert len({each.record.lock_sha256 for each in found}) == 8
+
+
+@pytest.mark.frameworks
+def test_efficientnet_knows_the_pictures_of_imagenet20(place: Path, record_property: Note) -> None:
+    words = ("--model-name", "EfficientNet_Lite0", "--dataset-name", "imagenet20")
+    _, found = predict(place, record_property, THREE, *words)
+    assert good(found) == [18] * 3
+    assert [each.record.accuracy.top5_good for each in found if each.record.accuracy] == [19] * 3
+    assert {each.record.effective["precision"] for each in found} == {"fp32"}
+
+
+@pytest.mark.frameworks
+def test_three_frameworks_agree_on_500_photographs(place: Path, record_property: Note, shared_dir: Path) -> None:
+    words = ("--model-name", "EfficientNet_Lite0", "--dataset-name", "imagenet")
+    path = shared_dir / "imagenet500"
+    result, found = predict(
+        place, record_property, (*THREE, "openvino[precision=auto]"), *words, "--dataset-path", path
+    )
+    best = [each.predictions()["top1"] for each in found]
+    assert sum(len({*row}) > 1 for row in zip(*best[:3], strict=True)) <= 2
+    assert f"of {len(best[0])} samples." in result.out
+
+
+@pytest.mark.frameworks
+def test_resnet50_is_an_alias_in_onnxruntime_too(place: Path, record_property: Note) -> None:
+    words = ("--model-name", "ResNet50", "--random-weights", "0", "--num-file-parts", "5")
+    _, (found,) = predict(place, record_property, ("onnxruntime",), *words)
+    assert found.record.model_name == "ResNet50_v1"
+    assert found.record.dataset_name == "imagenet20"
