@@ -3,7 +3,7 @@
 Options:
 
 * ``precision``: fp32 (the default: a model is computed as it was made), bf16, fp16, or auto. OpenVINO's own default is
-  auto, which computes fp32 models in bf16 on a CPU with AMX: twice as fast, and not the same numbers.
+  auto, which computes fp32 models in bf16 on a CPU that can (AMX, AVX-512 BF16): faster, and not the same numbers.
 * ``reshape`` (true): the graph is given the shapes and the batch size that it will be run with; a batch with fewer rows
   is filled up. False: open dimensions stay open, which is slower.
 * Any property that the device lets one set, by OpenVINO's name: ``PERFORMANCE_HINT``, ``ENABLE_CPU_PINNING``, ...
