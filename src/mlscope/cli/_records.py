@@ -76,8 +76,13 @@ def _timing_lines(record: Record) -> list[str]:
 
 def _setting_lines(record: Record) -> list[str]:
     """What the framework says of how it computed."""
-    known = {"precision": "{}", "threads": "{} threads", "streams": "{} streams", "device": "on the {}"}
-    parts = [text.format(record.effective[name]) for name, text in known.items() if record.effective.get(name)]
+    said = record.effective
+    parts = [str(said.get("precision"))]
+    for name in ("threads", "streams"):
+        if isinstance(count := said.get(name), int):
+            parts.append(f"{count} {name if count != 1 else name[:-1]}")
+    if said.get("device"):
+        parts.append(f"on the {said['device']}")
     return [clean(f"Computed in {', '.join(parts)}")] if record.effective.get("precision") else []
 
 
