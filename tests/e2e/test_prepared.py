@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mlscope
-from mlscope.errors import UsageError
+from mlscope.errors import ResourceError, UsageError
 from mlscope.results import Evaluation
 from tests.conftest import Cli
 from tests.e2e import running
@@ -123,3 +123,17 @@ def test_photographs_that_are_kept_prepared(shared_dir: Path, home: Path) -> Non
     assert found.record.accuracy is not None
     assert abs(found.record.accuracy.top1_good - 229) <= 1
     assert any("9 grey" in warning for warning in found.record.warnings)
+
+
+def test_without_room_for_them_only_who_asked_for_prepared_pictures_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    load = {"min_duration_s": 0.1, "count_override": 10, "dataset_size": 10}
+    automatic = mlscope.evaluate(scenario="SingleStream", load=load)
+    assert use(automatic).preprocess == "inline"
+    with pytest.raises(ResourceError, match="no space left"):
+        mlscope.evaluate(preprocess="cached", num_file_parts=10)

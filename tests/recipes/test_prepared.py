@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlscope.errors import ResourceError
+from mlscope.errors import DataError, ResourceError
 from mlscope.loader import Dataset, PreparedSet, UnreadableError, compile_steps, open_dataset, own_decoder
 from mlscope.manifests import DatasetManifest, Hooks, InputSpec
 from mlscope.recipes import PreparedPictures, cannot_prepare, list_prepared, prepare_pictures, prune_prepared
@@ -239,6 +239,18 @@ def test_a_build_that_is_killed_leaves_nothing_that_is_used(home: Path, folder: 
     assert hears.made
     assert json.loads((pictures.folder / "prepared.json").read_text())["shape"] == [400, 3, 10, 10]
     assert not list((home / "cache" / "preprocessed").glob(".partial-*"))
+
+
+def test_a_picture_that_changes_meanwhile_is_told(home: Path, folder: Path) -> None:
+    class Changer(Listener):
+        def stage(self, name: str, total: int | None = None) -> None:
+            super().stage(name, total)
+            if self.made:
+                (folder / "0.jpg").write_bytes((folder / "1.jpg").read_bytes())
+
+    with pytest.raises(DataError, match=r"0\.jpg: the picture changed while it was prepared"):
+        prepare_pictures(dataset(folder), 6, spec(), own_decoder(spec()), processes=1, watcher=Changer())
+    assert list_prepared() == []
 
 
 def test_a_full_disk_is_told_and_nothing_stays(home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

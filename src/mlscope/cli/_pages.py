@@ -40,6 +40,7 @@ COMMANDS: dict[Path, Command] = {
             "mlscope predict dataset",
             "mlscope predict dataset --model-name model.yml --dataset-name imagenet "
             "--dataset-path pictures --batch-size 8",
+            "mlscope predict dataset --weights-tags model,onnx,digits_cnn,fp32 --images-tags digits,preprocessed",
         ),
     ),
     ("predict", "urls"): Command(

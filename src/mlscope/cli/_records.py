@@ -27,6 +27,20 @@ def headline(record: Record) -> str:
     return clean(", ".join(part for part in (" ".join(parts[:3]).strip(), *parts[3:]) if part))
 
 
+def pictures_line(record: Record) -> str:
+    """Where the tensors came from; empty for random inputs."""
+    data = record.data
+    if data is None:
+        return ""
+    form = (
+        f"from the prepared set {(data.prepared or '')[:16]}" if data.preprocess == "cached" else "decoded in the run"
+    )
+    layout = "" if data.layout == "none" else f"{data.layout}, "
+    libraries = ", ".join(f"{name} {version}" for name, version in data.libraries.items())
+    own = " in an environment of its own" if data.lock_sha256 else ""
+    return f"{layout}{form}{f', by {libraries}{own}' if libraries else ''}"
+
+
 def finding_lines(record: Record) -> list[str]:
     """What was found; the accuracy comes last."""
     parts = (_latency_lines, _timing_lines, _setting_lines, _machine_lines, _verdict_lines, _accuracy_lines)

@@ -15,7 +15,7 @@ from mlscope.cli._databases import check_local, opened
 from mlscope.cli._evaluations import why_empty
 from mlscope.cli._explain import explanation_lines, stored_explanations
 from mlscope.cli._flags import DatabaseFlags, FilterFlags, FormatFlags, Globals
-from mlscope.cli._records import finding_lines, headline
+from mlscope.cli._records import finding_lines, headline, pictures_line
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
 from mlscope.errors import Interrupted, StoreError, UsageError
 
@@ -147,6 +147,7 @@ def _facts(record: Record) -> list[str]:
         "Experiment": record.experiment or "",
         "Tags": ", ".join(record.tags),
         "Plan": record.plan_id,
+        "Pictures": pictures_line(record),
         "Machine": f"{system.hostname}, {system.cpu_name}, {system.cpu_count} CPUs, {system.machine_architecture}",
         "System": f"{system.operating_system}, Python {system.python}, mlscope {mlscope}",
     }

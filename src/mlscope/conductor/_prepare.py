@@ -19,7 +19,7 @@ from mlscope.conductor._choose import (
 )
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._serving import check_serving, chosen_layout, host_threads
-from mlscope.errors import DataError, ModelError, UsageError
+from mlscope.errors import DataError, ModelError, ResourceError, UsageError
 from mlscope.loader import Dataset, Decoder
 from mlscope.manifests import Found, FrameworkManifest, ModelManifest, OutputSpec, full_name
 from mlscope.plan import (
@@ -185,8 +185,13 @@ def _data(request: Request, manifest: ModelManifest, observer: Observer, lock: s
     pictures = None
     if _cached(request, manifest, form):
         processes = request.loader_processes or min(8, host_threads())
-        pictures = prepare_pictures(dataset, choice.count, inputs, decoder, processes=processes, watcher=observer)
-        choice = choice.model_copy(update={"preprocess": "cached", "prepared": pictures.key})
+        try:
+            pictures = prepare_pictures(dataset, choice.count, inputs, decoder, processes=processes, watcher=observer)
+            choice = choice.model_copy(update={"preprocess": "cached", "prepared": pictures.key})
+        except ResourceError as error:
+            if form is not None:
+                raise
+            observer.warn(f"pictures are not kept prepared: {error}")
     return _Data(dataset, choice, decoder, pictures)
 
 

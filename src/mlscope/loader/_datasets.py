@@ -128,8 +128,8 @@ def _no_list(manifest: DatasetManifest, root: Path, index: Mapping[str, int] | N
     below = [name for name in class_folders(root) if _has_classes(root / name, manifest.classes, index)]
     if near:
         hint = f"did you mean {near[0]!r}?"
-    elif len(below) == 1:
-        hint = f"did you mean --dataset-path {root / below[0]}?"
+    elif below:
+        hint = f"did you mean --dataset-path {root / ('val' if 'val' in below else below[0])}?"
     elif manifest.layout == "csv":
         hint = "its first line names columns, `columns` of the manifest says which"
     elif _has_classes(root, manifest.classes, index):

@@ -139,6 +139,7 @@ def prepare_pictures(
     spec = inputs.model_dump(mode="json")
     paths = [dataset.path(row) for row in range(count)]
     watcher.stage("look at the pictures", len(set(paths)))
+    before = [signature(path) for path in paths]
     contents = Contents(memory_of(dataset.root, prepared_dir() / "seen")).digests(paths, watcher.advance)
     first, _ = split_steps(spec)
     wanted = {
@@ -160,7 +161,6 @@ def prepare_pictures(
     folder = prepared_dir() / key
 
     def build(partial: Path) -> None:
-        before = [signature(path) for path in paths]
         maker.make(partial, about)
         for path, then in zip(paths, before, strict=True):
             if signature(path) != then:
