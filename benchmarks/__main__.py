@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import stacks
+from benchmarks import serving, stacks
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate
@@ -191,6 +191,9 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "stack_build": stacks.stack_build,
     "stack_worker": stacks.stack_worker,
     "framework_loops": stacks.framework_loops,
+    "offline_streams": serving.offline_streams,
+    "openvino_offline": serving.openvino_offline,
+    "server_limit": serving.server_limit,
 }
 
 
@@ -200,7 +203,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(_ALL)} (all)")
     parser.add_argument("--pairs", type=int, default=11, help="pairs of each comparison (11)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--quick", action="store_true", help="serving: try the code with a small model, in seconds")
     options = parser.parse_args()
+    serving.quick = options.quick
     for name in options.names:
         if name not in _ALL:
             parser.error(f"{name!r} is none of {', '.join(_ALL)}")
