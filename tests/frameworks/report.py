@@ -15,7 +15,7 @@ from mlscope.stacks import describe_machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = CHECKOUT / "docs" / "frameworks.md"
-TESTS = ("tests/frameworks", "tests/e2e/test_frameworks.py", "tests/recipes/test_builtin.py", "tests/worker")
+TESTS = ("tests/frameworks", "tests/e2e/test_frameworks.py", "tests/recipes/test_builtin.py")
 BEGIN, END = "<!-- all-frameworks -->\n", "<!-- /all-frameworks -->"
 
 
