@@ -17,6 +17,8 @@ from mlscope.analyses._run import ANALYSES, run
 from mlscope.analyses._sweep import SweepPoint, sweep_table
 from mlscope.analyses._table import Column, Table
 from mlscope.analyses._text import to_text
+from mlscope.analyses._ticks import ticks_result
+from mlscope.analyses._workload import margin_error, workload_result
 
 __all__ = [
     "ANALYSES",
@@ -36,12 +38,15 @@ __all__ = [
     "latencies_table",
     "latency_result",
     "latency_results",
+    "margin_error",
     "plot_sweep",
     "run",
     "sweep_table",
+    "ticks_result",
     "to_csv",
     "to_json",
     "to_text",
     "top_lines",
+    "workload_result",
     "write_output",
 ]

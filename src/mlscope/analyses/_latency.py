@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -84,6 +85,7 @@ def latency_result(
     failed: int,
     completions_ns: np.ndarray[Any, np.dtype[Any]],
     begin_ns: int,
+    lost_is_late: bool = False,
 ) -> LatencyResult | None:
     """Summarise latencies.
 
@@ -94,6 +96,8 @@ def latency_result(
         failed: Requests without an answer, counted in the same unit as the latencies.
         completions_ns: Shape [samples], when each answered sample was done, whatever `of` is.
         begin_ns: When the first request was issued.
+        lost_is_late: Whether a failed request counts as later than every other; a percentile that falls on one is
+            left out then, and so is the end of an interval.
 
     Returns:
         The result, or None when nothing was answered.
@@ -104,6 +108,9 @@ def latency_result(
     if len(latencies_ns) == 0:
         return None
     summary = stats.summarise_latency(latencies_ns)
+    percentiles = summary.percentiles
+    if failed and lost_is_late:
+        percentiles = _with_lost(np.sort(latencies_ns), failed)
     throughput = stats.throughput_interval(completions_ns, begin_ns)
     return LatencyResult(
         of=of,
@@ -116,7 +123,7 @@ def latency_result(
         max_ns=summary.max,
         percentiles=tuple(
             PercentileResult(percentile=entry.percentile, value_ns=entry.value, low_ns=entry.low, high_ns=entry.high)
-            for entry in summary.percentiles
+            for entry in percentiles
         ),
         throughput_samples_per_s=throughput.samples_per_s,
         throughput_low_samples_per_s=throughput.low,
@@ -124,7 +131,20 @@ def latency_result(
     )
 
 
-def latency_results(rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of]) -> tuple[LatencyResult, ...]:
+def _with_lost(ordered_ns: np.ndarray[Any, np.dtype[Any]], lost: int) -> tuple[stats.PercentileStats, ...]:
+    """Percentiles of answered and lost requests together: the lost ones are later than any time."""
+    every = np.concatenate((ordered_ns, np.full(lost, np.inf)))
+    found = (stats.PercentileStats(p, *stats.percentile_with_interval(every, p)) for p in stats.PERCENTILES)
+    return tuple(
+        dataclasses.replace(entry, high=None if entry.high == np.inf else entry.high)
+        for entry in found
+        if entry.value != np.inf
+    )
+
+
+def latency_results(
+    rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of], *, lost_is_late: bool = False
+) -> tuple[LatencyResult, ...]:
     """Summarise the raw samples of a run.
 
     A latency counts from the scheduled arrival where every sample has one, else from the issue. A query or a
@@ -134,6 +154,7 @@ def latency_results(rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of])
     Args:
         rows: Shape [n, 8], columns as in :data:`mlscope.worker.protocol.SAMPLE_FIELDS`.
         of: Which distributions are wanted, in the order of the result.
+        lost_is_late: As in :func:`latency_result`.
 
     Returns:
         One result for each entry of `of`; none when nothing was answered.
@@ -160,6 +181,7 @@ def latency_results(rows: np.ndarray[Any, np.dtype[np.int64]], of: Sequence[Of])
                 failed=int(lost.sum()),
                 completions_ns=end[~failed],
                 begin_ns=int(field["issued_ns"].min()),
+                lost_is_late=lost_is_late,
             )
         )
     return tuple(result for result in results if result is not None)

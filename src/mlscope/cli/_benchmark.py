@@ -19,10 +19,9 @@ from mlscope.cli._flags import (
 )
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._quiet_flags import QuietFlags
-from mlscope.cli._request import make_request
+from mlscope.cli._request import make_request, model_axes
 from mlscope.cli._serving_flags import ServingFlags
 from mlscope.cli._stack_flags import StackFlags
-from mlscope.errors import UsageError
 
 __all__ = ["benchmark"]
 
@@ -62,18 +61,6 @@ def benchmark(
     Without arguments the built-in model is measured with the built-in data set. Prints latencies, LoadGen's own
     summary and, when LoadGen calls the result INVALID, which condition failed.
     """
-    more: dict[str, object] = {"warmup": load.warmup}
-    models = model.axes()
-    if file is not None:
-        if not load.random_inputs:
-            raise UsageError(
-                f"{file} is a model without a manifest",
-                hint="add --random-inputs, or give --model-name a manifest (mlscope manifest init writes one)",
-            )
-        for name, other in (("--model-name", ",".join(model.model_names)), ("--weights-tags", model.weights_tags)):
-            if other:
-                raise UsageError(f"two models: {file} and {name} {other}", hint="leave one of them out")
-        models = [{"model_name": str(file)}]
     groups = (model, stack, data, execution, serving, record, machine, database)
-    request = make_request("benchmark", groups, flags, load=load, **more)
-    return Measurement.of(request, (models, stack.axes()), output, flags)
+    request = make_request("benchmark", groups, flags, load=load, warmup=load.warmup)
+    return Measurement.of(request, (model_axes(model, file, load.random_inputs), stack.axes()), output, flags)

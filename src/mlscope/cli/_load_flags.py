@@ -60,6 +60,23 @@ class LoadFlags(FlagGroup):
             metavar="MS",
         ),
     ] = None
+    multistream: Annotated[
+        Literal["v0.5"] | None,
+        flag(
+            "MultiStream as MLPerf v0.5 had it: a query every --interval, none while one is under way. Default: "
+            "LoadGen's, one query after the other.",
+            converter=_values.choice,
+        ),
+    ] = None
+    interval_ms: Annotated[
+        float,
+        flag(
+            "MultiStream of v0.5: time from query to query.",
+            "--interval",
+            metavar="TIME",
+            converter=_values.milliseconds,
+        ),
+    ] = 50.0
     user_conf: Annotated[Path | None, flag("LoadGen's user.conf.", metavar="FILE")] = None
     mlperf_conf: Annotated[
         Path | None, flag("LoadGen's mlperf.conf. Default: the one inside LoadGen.", metavar="FILE")

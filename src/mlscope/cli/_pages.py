@@ -48,6 +48,23 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._predict:urls",
         ("mlscope predict urls 'pictures/*.jpg'", "mlscope predict urls --urls-file-path list.txt --format json"),
     ),
+    ("predict", "workload"): Command(
+        "Send requests on a schedule, whether or not the model keeps up, and report their latency.",
+        "mlscope.cli._predict:workload",
+        (
+            "mlscope predict workload --initial-qps 100 --min-duration 10s",
+            "mlscope predict workload --initial-qps 50 --arrival gamma:cv=3 --max-batch 8 --max-delay 5ms",
+            "mlscope predict workload --trace arrivals.csv --time-scale 0.5",
+        ),
+    ),
+    ("predict", "max-qps"): Command(
+        "Find the highest rate at which the latency at a percentile stays within a bound.",
+        "mlscope.cli._predict:max_qps",
+        (
+            "mlscope predict max-qps --latency-bound 20ms --percentile 99",
+            "mlscope predict max-qps --initial-qps 100 --min-queries 1000",
+        ),
+    ),
     ("benchmark",): Command(
         "Measure a model under load with MLPerf's official LoadGen.",
         "mlscope.cli._benchmark:benchmark",
@@ -274,6 +291,10 @@ EXPLORED: tuple[Path, ...] = (("predict", "dataset"), ("predict", "urls"), ("ben
 
 ALIASES: dict[Path, Path] = {
     ("predict", "url"): ("predict", "urls"),
+    ("predict", "work-load"): ("predict", "workload"),
+    ("predict", "qps"): ("predict", "max-qps"),
+    ("predict", "maxqps"): ("predict", "max-qps"),
+    ("predict", "findmaxqps"): ("predict", "max-qps"),
     ("download", "model"): ("download", "models"),
     ("download", "datasets"): ("download", "dataset"),
     ("info", "model"): ("info", "models"),

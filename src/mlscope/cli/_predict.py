@@ -1,4 +1,4 @@
-"""``mlscope predict dataset`` and ``mlscope predict urls``."""
+"""``mlscope predict``: over a data set, named pictures, or requests that come on a schedule."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from mlscope.cli._flags import (
     WorkerFlags,
 )
 from mlscope.cli._quiet_flags import QuietFlags
-from mlscope.cli._request import make_request
+from mlscope.cli._request import make_request, model_axes
+from mlscope.cli._serving_flags import ServingFlags
 from mlscope.cli._stack_flags import StackFlags
+from mlscope.cli._workload_flags import MaxQpsFlags, WorkloadFlags
 from mlscope.errors import UsageError
 
-__all__ = ["dataset", "urls"]
+__all__ = ["dataset", "max_qps", "urls", "workload"]
 
+_File = Annotated[Path | None, Parameter(help="A model file, .onnx or .tflite, for --random-inputs.", metavar="FILE")]
 _MODEL = ModelFlags()
 _STACK = StackFlags()
 _DATA = DataFlags()
@@ -34,6 +37,9 @@ _PARTS = PartFlags()
 _LIST = UrlFlags()
 _EXECUTION = ExecutionFlags()
 _WORKERS = WorkerFlags()
+_SERVING = ServingFlags()
+_WORKLOAD = WorkloadFlags()
+_MAX_QPS = MaxQpsFlags()
 _RECORD = RecordFlags()
 _QUIET = QuietFlags()
 _DATABASE = DatabaseFlags()
@@ -92,6 +98,60 @@ def urls(
     groups = (model, stack, inputs, execution, workers, record, machine, database)
     request = make_request("predict urls", groups, flags, urls=listed * inputs.duplicate_input)
     return Measurement.of(request, (model.axes(), stack.axes()), output, flags)
+
+
+def workload(
+    file: _File = None,
+    /,
+    *,
+    model: ModelFlags = _MODEL,
+    stack: StackFlags = _STACK,
+    requests: WorkloadFlags = _WORKLOAD,
+    data: DataFlags = _DATA,
+    execution: ExecutionFlags = _EXECUTION,
+    serving: ServingFlags = _SERVING,
+    record: RecordFlags = _RECORD,
+    machine: QuietFlags = _QUIET,
+    database: DatabaseFlags = _DATABASE,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> Measurement:
+    """Send requests on a schedule, whether or not the model keeps up, and report their latency.
+
+    A process of its own issues each request at its time. Latency counts from when a request was due; how much later it
+    was issued stands beside it. Requests that failed, found the queue full or had no answer at the end are counted, and
+    no percentile is better for them.
+    """
+    groups = (model, stack, data, execution, serving, record, machine, database)
+    request = make_request("predict workload", groups, flags, workload=requests, warmup=requests.warmup)
+    return Measurement.of(request, (model_axes(model, file, requests.random_inputs), stack.axes()), output, flags)
+
+
+def max_qps(
+    file: _File = None,
+    /,
+    *,
+    model: ModelFlags = _MODEL,
+    stack: StackFlags = _STACK,
+    requests: MaxQpsFlags = _MAX_QPS,
+    data: DataFlags = _DATA,
+    execution: ExecutionFlags = _EXECUTION,
+    serving: ServingFlags = _SERVING,
+    record: RecordFlags = _RECORD,
+    machine: QuietFlags = _QUIET,
+    database: DatabaseFlags = _DATABASE,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> Measurement:
+    """Find the highest rate at which the latency at a percentile stays within a bound.
+
+    Each rate is a run with arrivals of its own, the model stays loaded. Rates near the limit get runs of full length;
+    the answer comes with the interval in which the limit lies, and the lowest rate that did not meet the bound. After
+    Ctrl-C the same command goes on with the search.
+    """
+    groups = (model, stack, data, execution, serving, record, machine, database)
+    request = make_request("predict max-qps", groups, flags, workload=requests, warmup=requests.warmup)
+    return Measurement.of(request, (model_axes(model, file, requests.random_inputs), stack.axes()), output, flags)
 
 
 def _lines(path: Path | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlscope.cli._terminal import clean
+from mlscope.cli._workload_lines import workload_lines
 
 if TYPE_CHECKING:
     from mlscope.results import LatencyResult, Passport, Record
@@ -42,8 +43,16 @@ def pictures_line(record: Record) -> str:
 
 
 def finding_lines(record: Record) -> list[str]:
-    """What was found; the accuracy comes last."""
-    parts = (_latency_lines, _timing_lines, _setting_lines, _machine_lines, _verdict_lines, _accuracy_lines)
+    """What was found; the accuracy comes last, but for what became of a schedule or a search."""
+    parts = (
+        _latency_lines,
+        _timing_lines,
+        _setting_lines,
+        _machine_lines,
+        _verdict_lines,
+        _accuracy_lines,
+        workload_lines,
+    )
     return [line for part in parts for line in part(record)]
 
 
@@ -142,5 +151,6 @@ def _verdict_lines(record: Record) -> list[str]:
         value, unit = loadgen.metric_value, loadgen.metric_unit or ""
         shown = f"{value / 1e6:.6g} ms" if unit == "ns" else f"{value:.6g} {unit}".rstrip()
         metric = f"; {loadgen.metric}: {shown}"
-    lines = [f"LoadGen {loadgen.version} calls the result {loadgen.validity}{metric}"]
+    who = f"LoadGen {loadgen.version}" if loadgen.by == "LoadGen" else "mlscope, by the rules of MLPerf v0.5,"
+    lines = [f"{who} calls the result {loadgen.validity}{metric}"]
     return [*lines, *(f"INVALID because {each}" for each in loadgen.failed_conditions)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlscope.cli._declare import FlagGroup
-from mlscope.cli._flags import Globals
+from mlscope.cli._flags import Globals, ModelFlags
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._terminal import warn
+from mlscope.cli._workload_flags import MaxQpsFlags, WorkloadFlags
 from mlscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,11 +19,36 @@ if TYPE_CHECKING:
 
     from mlscope.plan import Request
 
-__all__ = ["make_request"]
+__all__ = ["make_request", "model_axes"]
+
+
+def model_axes(model: ModelFlags, file: Path | None, random_inputs: bool) -> list[dict[str, str | None]]:
+    """The models of a command that also takes a model file without a manifest, each as a field of the request.
+
+    Raises:
+        UsageError: The file cannot be run, or models are named besides.
+    """
+    if file is None:
+        return model.axes()
+    if not random_inputs:
+        raise UsageError(
+            f"{file} is a model without a manifest",
+            hint="add --random-inputs, or give --model-name a manifest (mlscope manifest init writes one)",
+        )
+    for name, other in (("--model-name", ",".join(model.model_names)), ("--weights-tags", model.weights_tags)):
+        if other:
+            raise UsageError(f"two models: {file} and {name} {other}", hint="leave one of them out")
+    return [{"model_name": str(file)}]
 
 
 def make_request(
-    command: str, groups: Sequence[FlagGroup], flags: Globals, *, load: LoadFlags | None = None, **more: Any
+    command: str,
+    groups: Sequence[FlagGroup],
+    flags: Globals,
+    *,
+    load: LoadFlags | None = None,
+    workload: WorkloadFlags | MaxQpsFlags | None = None,
+    **more: Any,
 ) -> Request:
     """A request from groups of flags, whose fields have the request's names.
 
@@ -30,6 +57,7 @@ def make_request(
         groups: Flags of the command.
         flags: The global ones.
         load: The LoadGen test of ``benchmark``.
+        workload: The requests of ``predict workload`` and ``max-qps``.
         more: Fields that are no flags (``urls``) or that the command changes; they count last.
 
     Raises:
@@ -38,7 +66,7 @@ def make_request(
     from pydantic import ValidationError
 
     from mlscope.cli._databases import check_local
-    from mlscope.plan import LoadRequest, Request, recorded_level
+    from mlscope.plan import LoadRequest, Request, WorkloadRequest, recorded_level
 
     values: dict[str, Any] = {"command": command, "secret": flags.secret, "offline": flags.local}
     for group in groups:
@@ -57,9 +85,11 @@ def make_request(
     try:
         if load is not None:
             values["load"] = LoadRequest(**load.values())
+        if workload is not None:
+            values["workload"] = WorkloadRequest(**workload.values())
         return Request(**values)
     except ValidationError as error:
-        raise _explained(error, [*groups, *([load] if load else [])]) from error
+        raise _explained(error, [*groups, *(each for each in (load, workload) if each)]) from error
 
 
 def _explained(error: ValidationError, groups: Sequence[FlagGroup]) -> UsageError:

@@ -14,7 +14,7 @@ __all__ = ["ServingFlags"]
 @group("Serving", 32)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingFlags(FlagGroup):
-    """How waiting requests reach the model (Server, Offline)."""
+    """How waiting requests reach the model (Server, Offline, open loops)."""
 
     streams: Annotated[
         int | Literal["auto"] | None,
@@ -46,7 +46,7 @@ class ServingFlags(FlagGroup):
     ] = 0.0
     queue_capacity: Annotated[
         int | None,
-        flag("Server: requests that may wait; more are an overload. Default: 4 s of arrivals.", metavar="N"),
+        flag("Server, open loops: requests that may wait; more is overload. Default: 4 s of arrivals.", metavar="N"),
     ] = None
     pin: Annotated[bool, flag("Keep each stream's threads to cores of their own.")] = False
     recalibrate: Annotated[bool, flag("Calibrate anew, though an earlier calibration is known.")] = False

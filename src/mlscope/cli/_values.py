@@ -19,6 +19,7 @@ __all__ = [
     "chosen",
     "comma_list",
     "did_you_mean",
+    "milliseconds",
     "options",
     "pairs",
     "scenario",
@@ -80,6 +81,15 @@ def whole_or_auto(_: Any, tokens: Sequence[Any]) -> int | str:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f'"{tokens[0].value}" is no whole number; write a number, or auto')
     return int(text)
+
+
+def milliseconds(_: Any, tokens: Sequence[Any]) -> float:
+    """A duration as MLModelScope wrote it: a mere number is milliseconds; else ``500us``, ``10s``, ``2m``."""
+    text = tokens[0].value
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2] not in _SECONDS:
+        raise ValueError(f'"{text}" is no duration; write 100 or 100ms, 10s or 2m')
+    return float(match[1]) * (_SECONDS[match[2]] * 1e3 if match[2] else 1.0)
 
 
 def comma_list(texts: Sequence[str]) -> tuple[str, ...]:

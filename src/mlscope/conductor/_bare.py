@@ -9,7 +9,7 @@ from pathlib import Path
 from mlscope._files import digest
 from mlscope.conductor._choose import Chosen, choose_stack
 from mlscope.conductor._outcome import Observer
-from mlscope.conductor._prepare import Prepared, execution, load_choice, trace_level
+from mlscope.conductor._prepare import Prepared, execution, load_choice, trace_level, workload_choice
 from mlscope.conductor._serving import check_serving
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError
@@ -110,18 +110,19 @@ def prepare_bare(request: Request, observer: Observer, stack: Stack | None = Non
     Raises:
         MlscopeError: Whatever is wrong with it.
     """
-    assert request.load is not None
+    tensors = request.tensors
+    assert tensors is not None
     observer.stage("prepare")
     check_serving(request)
     path = Path(request.model_name)
     framework, constraint = named_framework(request.framework) if request.framework else (framework_of(path), "*")
-    if not request.load.random_inputs:
+    if not tensors.random_inputs:
         raise UsageError("a model file without a manifest can only be run on random inputs", hint="add --random-inputs")
     if request.gpu:
         observer.note(f"GPU: {find_gpu(request.gpu_device_id)}")
     stack = stack or choose_stack(request, Chosen(framework, constraint), observer)
     loaded = _inspect(path, framework, stack)
-    inputs, batch = resolve_shapes(loaded.inputs, request.load.shapes)
+    inputs, batch = resolve_shapes(loaded.inputs, tensors.shapes)
     fixed = next((tensor.shape[0] for tensor in loaded.inputs if tensor.shape[0] > 0), None)
     batch = batch or (request.batch_size if request.batch_size > 1 or framework.name == "litert" else fixed or 1)
     request = request.model_copy(update={"batch_size": batch})
@@ -145,7 +146,8 @@ def prepare_bare(request: Request, observer: Observer, stack: Stack | None = Non
         ),
         dataset=None,
         execution=execution(request, trace_level(request.trace_level, observer)),
-        load=load_choice(request, path.stem, None),
+        load=load_choice(request, path.stem, None) if request.load else None,
+        workload=workload_choice(request, None) if request.workload else None,
         stack_kind=stack.kind,
     )
     return Prepared(request, plan, stack, {"graph": path}, None, None, ()), inputs

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlscope._files import write_atomic
 from mlscope._home import runs_dir
 from mlscope._origin import origin
-from mlscope.conductor import _loadtest, _predict
+from mlscope.conductor import _loadtest, _max_qps, _multistream, _predict, _workload
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._choose import split_options
 from mlscope.conductor._floor import find_floor
@@ -82,7 +82,7 @@ def prepare_any(request: Request, observer: Observer) -> tuple[Prepared, list[Te
     request = split_options(request)
     if request.publish:
         _check_address(request)
-    if request.load is not None and is_bare(request.model_name):
+    if request.tensors is not None and is_bare(request.model_name):
         prepared, inputs = prepare_bare(request, observer)
         return tune(prepared, inputs, observer), inputs
     return tune(prepare(request, observer), None, observer), None
@@ -146,10 +146,7 @@ def _measure(run: Run, inputs: Sequence[Tensor] | None, *, wait: bool) -> Mlscop
     try:
         if wait and request.require_quiet:
             wait_until_quiet(run.system, request.quiet_timeout_s, run.observer)
-        if run.prepared.plan.load is not None:
-            _loadtest.measure(run, inputs)
-        else:
-            _predict.measure(run)
+        _choose(run)(run, inputs)
     except KeyboardInterrupt:
         return Interrupted("interrupted; what was measured until then is kept")
     except MlscopeError as problem:
@@ -159,6 +156,25 @@ def _measure(run: Run, inputs: Sequence[Tensor] | None, *, wait: bool) -> Mlscop
     finally:
         run.stop()
     return None
+
+
+def _choose(run: Run) -> Callable[[Run, Sequence[Tensor] | None], None]:
+    """What measures this plan."""
+    plan = run.prepared.plan
+    if plan.load is not None:
+        return _loadtest.measure if plan.load.interval_ms is None else _multistream.measure
+    if plan.command == "predict max-qps":
+        return _search
+    return _predict.measure if plan.workload is None else _workload.measure
+
+
+def _search(run: Run, inputs: Sequence[Tensor] | None) -> None:
+    """The search keeps its draft up to date."""
+
+    def save() -> None:
+        _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
+
+    _max_qps.measure(run, inputs, save)
 
 
 def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
@@ -266,6 +282,8 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
         accuracy=found.accuracy,
         latency=found.latency,
         loadgen=found.loadgen,
+        workload=found.workload,
+        search=found.search,
         timings=Timings(
             total_ns=time.perf_counter_ns() - run.begin_ns,
             load_ns=found.load_ns,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,17 @@ import numpy as np
 from mlscope.analyses import accuracy_result, latency_results
 from mlscope.conductor._answers import output_position, read_answers
 from mlscope.conductor._logs import accuracy_log, accuracy_samples, read_summary, scheduled_latencies
-from mlscope.conductor._predict import loader_setup, output_files, wanted_input
-from mlscope.conductor._run import Run, mean_ns
+from mlscope.conductor._predict import output_files, wanted_input
+from mlscope.conductor._run import Run
+from mlscope.conductor._tensors import sample_files
 from mlscope.conductor._worker import Worker
-from mlscope.errors import DataError, WorkerError
-from mlscope.loader import Dataset, LoaderPool
+from mlscope.errors import WorkerError
 from mlscope.plan import LoadChoice
 from mlscope.results import ACCURACY_PART, seal_samples
 from mlscope.worker.protocol import (
     FLAG_VALID,
     FLAG_WARMUP,
     SAMPLE_FIELDS,
-    Loaded,
     LoadTest,
     Tensor,
     TestDone,
@@ -55,11 +53,11 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     run.observer.stage("load the model")
     worker, loaded = run.start_worker(list(inputs) if inputs else [wanted_input(run)])
     run.found.output = output_position(run, loaded)
-    files = _inputs(run, loaded, load)
+    files, offset = sample_files(run, loaded, load.sample_count)
     outputs = output_files(run, loaded, load.sample_count) if load.mode == "AccuracyOnly" else []
     (run.path / "loadgen").mkdir()
     done = None
-    command = _command(run, loaded, files, outputs)
+    command = _command(run, files, offset, outputs)
     try:
         done = _test(run, worker, command)
         if done.serving:
@@ -72,31 +70,7 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
         _gather(run, command, done)
 
 
-def _inputs(run: Run, loaded: Loaded, load: LoadChoice) -> list[Path]:
-    """The files with all samples of the test."""
-    pictures = run.prepared.pictures
-    if run.prepared.dataset is None:
-        return _random_inputs(run, loaded, load)
-    if pictures is None or pictures.direct is None:
-        return _pictures(run, loaded)
-    for row, error in pictures.failed().items():
-        raise _unusable(error, run.prepared.dataset.path(row))
-    _warn_of_oddities(run, Counter(pictures.oddities()))
-    return [pictures.pixels]
-
-
-def _unusable(error: str, path: str) -> DataError:
-    """A load test needs every picture."""
-    return DataError(error, where=path, hint="mend the file or its list")
-
-
-def _warn_of_oddities(run: Run, oddities: Counter[str]) -> None:
-    if oddities:
-        counts = ", ".join(f"{number} {kind}" for kind, number in sorted(oddities.items()))
-        run.warn(f"pictures that are no 8-bit RGB were converted: {counts}")
-
-
-def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[Path]) -> LoadTest:
+def _command(run: Run, files: Sequence[Path], offset: int, outputs: Sequence[Path]) -> LoadTest:
     load = run.prepared.plan.load
     assert load is not None
 
@@ -111,7 +85,7 @@ def _command(run: Run, loaded: Loaded, files: Sequence[Path], outputs: Sequence[
         outdir=str(run.path / "loadgen"),
         model_key=load.model_key,
         inputs=[str(path) for path in files],
-        offset=(run.prepared.pictures and run.prepared.pictures.direct) or 0,
+        offset=offset,
         sample_count=load.sample_count,
         performance_count=load.performance_count,
         samples=str(run.path / "samples.bin"),
@@ -147,70 +121,6 @@ def _test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
                     run.span("loadgen_test", TraceLevel.APPLICATION_TRACE, message.start_ns, message.end_ns)
                     return message
                 raise WorkerError(f"the worker answered {type(message).__name__} to LoadTest")
-
-
-def _random_inputs(run: Run, loaded: Loaded, load: LoadChoice) -> list[Path]:
-    """Seeded random samples, one file an input: normal numbers, bytes, or 0 and 1 for other whole numbers."""
-    random = np.random.default_rng(run.prepared.plan.execution.seed)
-    paths = []
-    for number, tensor in enumerate(loaded.inputs):
-        dtype = np.dtype(tensor.element_type)
-        shape = tuple(tensor.shape[1:])
-        row_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        path = run.scratch_file(f"input-{number}", load.sample_count * max(row_bytes, 1))
-        values = np.memmap(path, dtype, "r+", shape=(load.sample_count, *shape))
-        for row in range(load.sample_count):
-            values[row] = _random(random, dtype, shape)
-        values.flush()
-        paths.append(path)
-    return paths
-
-
-def _random(random: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    if dtype.kind == "f":
-        return random.standard_normal(shape, np.float32).astype(dtype)
-    high = 256 if dtype == np.uint8 else 2
-    return random.integers(0, high, shape).astype(dtype)
-
-
-def _pictures(run: Run, loaded: Loaded) -> list[Path]:
-    """All samples of the test as tensors in one file."""
-    dataset, load = run.prepared.dataset, run.prepared.plan.load
-    assert dataset is not None
-    assert load is not None
-    tensor = loaded.inputs[0]
-    row_bytes = int(np.prod(tensor.shape[1:], dtype=np.int64)) * np.dtype(tensor.element_type).itemsize
-    path = run.scratch_file("input-0", load.sample_count * row_bytes)
-    run.observer.stage("pre-process", load.sample_count)
-    pool = LoaderPool(
-        loader_setup(run, path, row_bytes, load.sample_count),
-        run.prepared.plan.execution.loader_processes,
-        run.path / "logs" / "loader.log",
-    )
-    run.pool = pool
-    times = _load_all(run, pool, dataset, load.sample_count)
-    run.found.preprocess_mean_ns = mean_ns(times[:, 1] - times[:, 0])
-    run.span_each("preprocess_step", TraceLevel.APPLICATION_TRACE, times, sample_index=np.arange(len(times)))
-    return [path]
-
-
-def _load_all(run: Run, pool: LoaderPool, dataset: Dataset, count: int) -> Array:
-    """Begin and end of the loading of each sample, shape [count, 2].
-
-    Raises:
-        DataError: A picture cannot be read; a load test needs all of them.
-    """
-    times = np.zeros((count, 2), np.int64)
-    oddities = Counter[str]()
-    for done, loaded in enumerate(pool.load_all([dataset.path(row) for row in range(count)]), 1):
-        if loaded.error:
-            raise _unusable(loaded.error, dataset.path(loaded.row))
-        if loaded.oddity:
-            oddities[loaded.oddity] += 1
-        times[loaded.row] = loaded.begin_ns, loaded.end_ns
-        run.observer.advance(done)
-    _warn_of_oddities(run, oddities)
-    return times
 
 
 def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:

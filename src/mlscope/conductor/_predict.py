@@ -81,8 +81,12 @@ def _slots(execution: ExecutionChoice) -> int:
     return busy if execution.overlap else max(busy, -(-_PHASE // execution.batch_size))
 
 
-def measure(run: Run) -> None:
+def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     """Run all samples; what is found goes to ``run.found`` even when something fails on the way.
+
+    Args:
+        run: The run.
+        inputs: None: pictures need a manifest, which declares them.
 
     Raises:
         MlscopeError: A process died, or something failed and ``fail_on_error`` is set.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlscope._files import digest
 from mlscope.conductor._choose import (
     choose_dataset,
     choose_decoder,
@@ -19,6 +20,7 @@ from mlscope.conductor._choose import (
 )
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._serving import check_serving, chosen_layout, host_threads
+from mlscope.conductor._trace_file import read_trace
 from mlscope.errors import DataError, ModelError, ResourceError, UsageError
 from mlscope.loader import Dataset, Decoder
 from mlscope.manifests import Found, FrameworkManifest, ModelManifest, OutputSpec, full_name
@@ -32,7 +34,11 @@ from mlscope.plan import (
     Plan,
     Request,
     SourceChoice,
+    WorkloadChoice,
+    WorkloadRequest,
+    check_requests,
     load_settings,
+    parse_law,
     read_conf,
     recorded_level,
 )
@@ -40,10 +46,11 @@ from mlscope.recipes import PreparedPictures, cannot_prepare, prepare_pictures
 from mlscope.stacks import Stack, find_gpu
 from mlscope.worker.protocol import TraceLevel
 
-__all__ = ["Prepared", "execution", "host_threads", "load_choice", "prepare", "trace_level"]
+__all__ = ["Prepared", "execution", "host_threads", "load_choice", "prepare", "trace_level", "workload_choice"]
 
 RANDOM_SAMPLES = 32
 """Samples that are made for random inputs."""
+_DRAIN_MS = 10_000.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ def prepare(
         dataset=data.choice,
         execution=execution(request, level),
         load=load_choice(request, manifest.name, len(data.dataset) if data.dataset else None) if request.load else None,
+        workload=workload_choice(request, len(data.dataset) if data.dataset else None) if request.workload else None,
         stack_kind=stack.kind,
     )
     labels = choose_labels(request, found, observer)
@@ -175,7 +183,7 @@ class _Data:
 
 
 def _data(request: Request, manifest: ModelManifest, observer: Observer, lock: str | None) -> _Data:
-    if request.load and request.load.random_inputs:
+    if request.tensors and request.tensors.random_inputs:
         return _Data()
     inputs = manifest.inputs[0]
     dataset, form, source = choose_dataset(request, manifest, observer)
@@ -202,7 +210,7 @@ def _cached(request: Request, manifest: ModelManifest, form: str | None) -> bool
         UsageError: They shall, but cannot.
     """
     if form is None:
-        form = "cached" if request.load else "inline"
+        form = "cached" if request.tensors else "inline"
         return form == "cached" and cannot_prepare(manifest.inputs[0], manifest.hooks) is None
     reason = cannot_prepare(manifest.inputs[0], manifest.hooks) if form == "cached" else None
     if reason is not None:
@@ -254,8 +262,8 @@ def _choose_rows(request: Request, dataset: Dataset, source: SourceChoice | None
     rows = total if request.num_file_parts < 0 else min(total, request.num_file_parts * part)
     if not rows:
         raise DataError("--num-file-parts 0 leaves no pictures to evaluate")
-    if request.load:
-        rows = min(rows, request.load.dataset_size or rows)
+    if request.tensors:
+        rows = min(rows, request.tensors.dataset_size or rows)
     return DatasetChoice(
         name=dataset.name,
         version=dataset.version,
@@ -319,7 +327,9 @@ def load_choice(request: Request, model_key: str, rows: int | None) -> LoadChoic
         raise UsageError("FindPeakPerformance searches the rate of the Server scenario", hint="add --scenario Server")
     if rows is None and load.mode in ("AccuracyOnly", "SubmissionRun"):
         raise UsageError(f"random inputs have no labels, so there is no accuracy for {load.mode}")
-    count = min(rows, load.dataset_size or rows) if rows else load.dataset_size or RANDOM_SAMPLES
+    count = _sample_count(load, rows)
+    if load.multistream:
+        _check_ticks(load, count)
     return LoadChoice(
         scenario=load.scenario,
         mode=load.mode,
@@ -330,4 +340,61 @@ def load_choice(request: Request, model_key: str, rows: int | None) -> LoadChoic
         mlperf_conf=read_conf(load.mlperf_conf),
         user_conf=read_conf(load.user_conf),
         audit_conf=read_conf(load.audit_conf),
+        interval_ms=load.interval_ms if load.multistream else None,
+    )
+
+
+def _sample_count(asked: LoadRequest | WorkloadRequest, rows: int | None) -> int:
+    if rows:
+        return min(rows, asked.dataset_size or rows)
+    query = asked.samples_per_query or 1 if isinstance(asked, LoadRequest) else 1
+    return asked.dataset_size or max(RANDOM_SAMPLES, query)
+
+
+def _check_ticks(load: LoadRequest, count: int) -> None:
+    """MultiStream of v0.5 is no LoadGen test, and has only its speed."""
+    if load.scenario != "MultiStream":
+        raise UsageError(
+            f"--multistream {load.multistream} goes with MultiStream, not with {load.scenario}",
+            hint="add --scenario MultiStream",
+        )
+    if load.mode != "PerformanceOnly":
+        raise UsageError(f"--multistream {load.multistream} is for PerformanceOnly, not for {load.mode}")
+    if load.user_conf or load.mlperf_conf or load.audit_conf:
+        raise UsageError(f"--multistream {load.multistream} reads no conf files", hint="use the flags")
+    if (size := load.samples_per_query or 8) > count:
+        raise UsageError(f"a query of {size} samples needs as many; {count} are used", hint="raise --dataset-size")
+
+
+def workload_choice(request: Request, rows: int | None) -> WorkloadChoice:
+    """Requests on a schedule; `rows` None stands for random inputs.
+
+    Raises:
+        UsageError: A law that is none, or choices that do not go together.
+        DataError: The trace cannot be read.
+    """
+    asked = request.workload or WorkloadRequest()
+    search = request.command == "predict max-qps"
+    if search and asked.trace:
+        raise UsageError("a trace has a rate of its own, so there is none to search", hint="leave --trace out")
+    if search and asked.initial_qps > asked.cap_qps:
+        raise UsageError(f"--initial-qps {asked.initial_qps:g} is over --cap-qps {asked.cap_qps:g}")
+    count = _sample_count(asked, rows)
+    if asked.trace:  # what is bad is told before anything is measured
+        read_trace(asked.trace, unit=asked.trace_unit, scale=asked.time_scale, samples=count)
+    else:
+        check_requests(asked.cap_qps if search else asked.initial_qps, asked.min_duration_ms / 1e3, asked.min_queries)
+    return WorkloadChoice(
+        arrival="trace" if asked.trace else str(parse_law(asked.arrival)),
+        qps=None if asked.trace else asked.initial_qps,
+        trace_sha256=digest(asked.trace) if asked.trace else None,
+        trace_unit=asked.trace_unit,
+        time_scale=asked.time_scale,
+        min_duration_ms=asked.min_duration_ms,
+        min_queries=asked.min_queries,
+        percentile=asked.percentile,
+        latency_bound_ms=asked.latency_bound_ms,
+        cap_qps=asked.cap_qps if search else None,
+        sample_count=count,
+        drain_ms=max(_DRAIN_MS, 10 * (asked.latency_bound_ms or 0)),
     )

@@ -32,8 +32,10 @@ from mlscope.results import (
     LoadGenResult,
     Passport,
     RunFolder,
+    SearchResult,
     Span,
     System,
+    WorkloadResult,
     new_id,
 )
 from mlscope.worker.protocol import Load, Loaded, Tensor, TraceLevel
@@ -62,6 +64,8 @@ class Found:
     latency: tuple[LatencyResult, ...] = ()
     loadgen: LoadGenResult | None = None
     loadgen_summary: str | None = None
+    workload: WorkloadResult | None = None
+    search: SearchResult | None = None
     output: int = 0
     """Which of the model's outputs is read."""
     predictions: tuple[Prediction, ...] = ()
@@ -301,6 +305,9 @@ def _repeatable(request: Request) -> str:
     for name in ("model_name", "dataset_name"):
         if (text := getattr(request, name)) is not None and Path(text).is_file():
             changes[name] = str(Path(text).absolute())
+    if request.workload is not None and request.workload.trace is not None:
+        trace = request.workload.trace.absolute()
+        changes["workload"] = request.workload.model_copy(update={"trace": trace})
     hidden = {"secret", "database_address", "database_name", "publish", "publish_predictions", "offline"}
     return request.model_copy(update=changes).model_dump_json(indent=2, exclude=hidden)
 

@@ -41,7 +41,10 @@ def open_axes(request: Request) -> list[str]:
 def chosen_layout(request: Request) -> tuple[int, int, int]:
     """Streams, threads of each, and rows of a batch; what is to be calibrated has the value of an unsaid one."""
     streams = request.streams if isinstance(request.streams, int) else 1
-    share = max(1, host_threads() // ((request.workers or 1) * streams))
+    cores = host_threads()
+    if request.workload is not None and cores > 1:
+        cores -= 1  # for the process that issues the requests, which spins where it can
+    share = max(1, cores // ((request.workers or 1) * streams))
     threads = request.threads if isinstance(request.threads, int) else share
     return streams, threads, request.max_batch if isinstance(request.max_batch, int) else request.batch_size
 

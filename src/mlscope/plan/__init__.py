@@ -1,5 +1,6 @@
 """What will be measured: the request, its resolution, and the frozen plan."""
 
+from mlscope.plan._arrivals import LAWS, Law, Schedule, check_requests, draw_inputs, draw_schedule, parse_law
 from mlscope.plan._conf import read_conf
 from mlscope.plan._plan import (
     DatasetChoice,
@@ -10,25 +11,35 @@ from mlscope.plan._plan import (
     Plan,
     SourceChoice,
     WeightsChoice,
+    WorkloadChoice,
 )
-from mlscope.plan._request import LoadRequest, Request
+from mlscope.plan._request import LoadRequest, Request, WorkloadRequest
 from mlscope.plan._settings import SETTINGS, Setting, load_settings, settings_reference
 from mlscope.plan._trace import recorded_level
 
 __all__ = [
+    "LAWS",
     "SETTINGS",
     "DatasetChoice",
     "ExecutionChoice",
     "FrameworkChoice",
+    "Law",
     "LoadChoice",
     "LoadRequest",
     "ModelChoice",
     "Plan",
     "Request",
+    "Schedule",
     "Setting",
     "SourceChoice",
     "WeightsChoice",
+    "WorkloadChoice",
+    "WorkloadRequest",
+    "check_requests",
+    "draw_inputs",
+    "draw_schedule",
     "load_settings",
+    "parse_law",
     "read_conf",
     "recorded_level",
     "settings_reference",

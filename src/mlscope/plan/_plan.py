@@ -20,9 +20,10 @@ __all__ = [
     "Plan",
     "SourceChoice",
     "WeightsChoice",
+    "WorkloadChoice",
 ]
 
-Command = Literal["predict dataset", "predict urls", "benchmark"]
+Command = Literal["predict dataset", "predict urls", "predict workload", "predict max-qps", "benchmark"]
 Scenario = Literal["SingleStream", "MultiStream", "Server", "Offline"]
 Mode = Literal["AccuracyOnly", "PerformanceOnly", "SubmissionRun", "FindPeakPerformance"]
 
@@ -140,6 +141,32 @@ class LoadChoice(Frozen):
     mlperf_conf: str | None = None
     user_conf: str | None = None
     audit_conf: str | None = None
+    interval_ms: float | None = None
+    """MultiStream of MLPerf v0.5: a query at each tick, from mlscope's own generator; None: LoadGen's MultiStream."""
+
+
+class WorkloadChoice(Frozen):
+    """Requests that come on a schedule of their own; the seed of the draws is the execution's."""
+
+    arrival: str
+    """The law with its parameters, or ``trace``."""
+    qps: float | None
+    """Mean rate; the first one of a search; None for a trace, which has its own."""
+    trace_sha256: str | None = None
+    trace_unit: str = "s"
+    """Of times whose column does not name one."""
+    time_scale: float = 1.0
+    """All times of a trace are multiplied by it."""
+    min_duration_ms: float
+    min_queries: int
+    percentile: float
+    """In percent."""
+    latency_bound_ms: float | None
+    cap_qps: float | None = None
+    """A search goes no higher."""
+    sample_count: int
+    drain_ms: float = 10_000.0
+    """How long answers are awaited after the last request."""
 
 
 class Plan(Frozen):
@@ -152,6 +179,7 @@ class Plan(Frozen):
     dataset: DatasetChoice | None
     execution: ExecutionChoice
     load: LoadChoice | None = None
+    workload: WorkloadChoice | None = None
     stack_kind: Literal["host", "uv", "container"] = "host"
 
     @property

@@ -14,20 +14,29 @@ from pydantic import Field
 from mlscope._schema import Frozen
 from mlscope.plan._plan import Command, Mode, Scenario
 
-__all__ = ["LoadRequest", "Request"]
+__all__ = ["LoadRequest", "Request", "WorkloadRequest"]
 
 Whole = Annotated[int, Field(ge=1)]
 
 
-class LoadRequest(Frozen):
+class _Tensors(Frozen):
+    """Samples that are ready in memory before the first of them is asked for."""
+
+    dataset_size: int | None = Field(default=None, ge=1)
+    """Samples that are used; None: all of the data set."""
+    random_inputs: bool = False
+    """Seeded random tensors instead of pictures."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Input name → shape with the batch dimension, for dynamic dimensions with random inputs."""
+
+
+class LoadRequest(_Tensors):
     """What ``mlscope benchmark`` adds: a LoadGen test."""
 
     scenario: Scenario = "SingleStream"
     mode: Mode = "PerformanceOnly"
     samples_per_query: int | None = Field(default=None, ge=1)
     """MultiStream: samples of one query (LoadGen: 8)."""
-    dataset_size: int | None = Field(default=None, ge=1)
-    """Samples of the QSL; None: all of the data set."""
     buffer_size: int | None = Field(default=None, ge=1)
     """Samples of the performance set, kept in memory; None: LoadGen's 1024 or all, whichever is fewer."""
     count_override: int | None = Field(default=None, ge=1)
@@ -43,10 +52,28 @@ class LoadRequest(Frozen):
     audit_conf: Path | None = None
     settings: dict[str, bool | int | float] = {}
     """Any other TestSettings field by its LoadGen name."""
-    random_inputs: bool = False
-    """Seeded random tensors instead of pictures."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    """Input name → shape with the batch dimension, for dynamic dimensions with random inputs."""
+    multistream: Literal["v0.5"] | None = None
+    """MultiStream as MLPerf v0.5 had it: a query at each tick of `interval_ms` at which none is under way."""
+    interval_ms: float = Field(default=50.0, gt=0)
+
+
+class WorkloadRequest(_Tensors):
+    """What ``mlscope predict workload`` and ``max-qps`` add: requests on a schedule of their own."""
+
+    arrival: str = "poisson"
+    """Law of arrival: ``constant``, ``gamma:cv=2`` …"""
+    trace: Path | None = None
+    """A recorded trace to be replayed, CSV or Parquet."""
+    trace_unit: Literal["s", "ms", "us", "ns"] = "s"
+    time_scale: float = Field(default=1.0, gt=0)
+    initial_qps: float = Field(default=16.0, gt=0)
+    """Mean rate; ``max-qps`` begins with it."""
+    cap_qps: float = Field(default=10_000.0, gt=0)
+    """``max-qps`` goes no higher."""
+    percentile: float = Field(default=95.0, gt=0, lt=100)
+    min_duration_ms: float = Field(default=100.0, ge=0)
+    min_queries: int = Field(default=512, ge=1)
+    latency_bound_ms: float | None = Field(default=100.0, gt=0)
 
 
 class Request(Frozen):
@@ -91,15 +118,15 @@ class Request(Frozen):
     threads: Whole | Literal["auto"] | None = None
     """Threads of the model, of each stream in each worker; None: chosen from the cores; auto: calibrated."""
     streams: Whole | Literal["auto"] | None = None
-    """Server, Offline: batches that run at once; None: one; auto: calibrated, with what else is not said."""
+    """Server, Offline, open loops: batches at once; None: one; auto: calibrated, with what else is not said."""
     max_batch: Whole | Literal["auto"] | None = None
-    """Server, Offline: requests of one batch at most; None: the batch size."""
+    """Server, Offline, open loops: requests of one batch at most; None: the batch size."""
     max_delay_s: float = Field(default=0, ge=0)
-    """Server, Offline: how long the first request of a batch waits for others."""
+    """Server, Offline, open loops: how long the first request of a batch waits for others."""
     queue_capacity: int | None = Field(default=None, ge=1)
-    """Server: requests that may wait; None: some seconds' arrivals."""
+    """Server, open loops: requests that may wait; None: some seconds' arrivals."""
     pin: bool = False
-    """Server, Offline: keep each stream to cores of its own."""
+    """Server, Offline, open loops: keep each stream to cores of its own."""
     recalibrate: bool = False
     """Calibrate anew what is auto, though an earlier calibration is known."""
     workers: int | None = Field(default=None, ge=1)
@@ -134,3 +161,9 @@ class Request(Frozen):
     floor: bool = True
     """Have the harness floor in the record; it is measured once for each machine, stack and way of measuring."""
     load: LoadRequest | None = None
+    workload: WorkloadRequest | None = None
+
+    @property
+    def tensors(self) -> LoadRequest | WorkloadRequest | None:
+        """Which samples are to be ready beforehand; None where they are loaded on the way."""
+        return self.load or self.workload

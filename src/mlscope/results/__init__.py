@@ -18,8 +18,11 @@ from mlscope.results._record import (
     LoadGenResult,
     PercentileResult,
     Record,
+    SearchResult,
+    SearchStep,
     System,
     Timings,
+    WorkloadResult,
 )
 from mlscope.results._series import MACHINE_FILE, read_series
 from mlscope.results._tables import (
@@ -53,10 +56,13 @@ __all__ = [
     "PercentileResult",
     "Record",
     "RunFolder",
+    "SearchResult",
+    "SearchStep",
     "Span",
     "Store",
     "System",
     "Timings",
+    "WorkloadResult",
     "abandoned",
     "annotate",
     "annotations",

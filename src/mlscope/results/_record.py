@@ -5,6 +5,7 @@ Schema history:
 * 1 - first version.
 * 2 - ``mlscope_commit`` and ``mlscope_dirty``.
 * 3 - ``data``, ``passport`` and ``floor``.
+* 4 - ``workload``, ``search`` and ``loadgen.by``.
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
@@ -27,11 +28,14 @@ __all__ = [
     "LoadGenResult",
     "PercentileResult",
     "Record",
+    "SearchResult",
+    "SearchStep",
     "System",
     "Timings",
+    "WorkloadResult",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Kind = Literal["own", "rehearsal", "ck", "official"]
 Status = Literal["complete", "interrupted", "failed"]
@@ -57,7 +61,8 @@ class LatencyResult(Frozen):
     """What a latency counts from."""
     count: int
     failed: int
-    """Requests without an answer; they are in no percentile, and counted here."""
+    """Requests without an answer. Those of an open loop count as later than every other, and a percentile that falls
+    on them is left out; in other runs they are in no percentile."""
     mean_ns: float
     stddev_ns: float
     min_ns: float
@@ -87,9 +92,12 @@ class AccuracyResult(Frozen):
 
 
 class LoadGenResult(Frozen):
-    """What the official LoadGen says of its test."""
+    """What is said of a test by LoadGen's rules."""
 
+    by: Literal["LoadGen", "mlscope"] = "LoadGen"
+    """Who ran and judged it: the official LoadGen, or mlscope where LoadGen has no such test any more."""
     version: str
+    """Of who ran it."""
     scenario: str
     mode: str
     validity: Literal["VALID", "INVALID"] | None
@@ -104,6 +112,73 @@ class LoadGenResult(Frozen):
     """LoadGen's summary, ``left : right`` by line."""
     errors: int = 0
     warnings: int = 0
+
+
+class WorkloadResult(Frozen):
+    """What became of requests that were issued on a schedule of their own, whatever the model did meanwhile."""
+
+    arrival: str
+    """The law of arrival with its parameters, or ``trace``."""
+    offered_qps: float
+    """Mean rate of the schedule."""
+    requests: int
+    answered: int
+    failed: int
+    """The model raised."""
+    dropped: int
+    """The queue was full."""
+    unfinished: int
+    """No answer when the run was ended."""
+    not_issued: int
+    """Left when the run was interrupted."""
+    schedule_sha256: str
+    """Digest of the schedule's file: when each request was due, and which input it asked for."""
+    slip: tuple[PercentileResult, ...]
+    """How much later than scheduled the requests were issued."""
+    max_slip_ns: int | None
+    percentile: float
+    """In percent."""
+    latency_ns: float | None
+    """At that percentile of all requests, from the scheduled arrival; None: infinite, since too many have no answer."""
+    latency_bound_ns: int | None
+    bound_met: bool | None
+    verdict: Literal["ok", "overload"]
+    reasons: tuple[str, ...] = ()
+    """Why it is overload, one sentence each."""
+
+
+class SearchStep(Frozen):
+    """One run of a search."""
+
+    value: float
+    passed: bool
+    margin: float | None
+    """How far from the bound, relative to it; 0 or more where it passed."""
+    error: float | None
+    """Standard error of the margin, where it is known."""
+    full: bool
+    """Whether it had the full length."""
+    note: str = ""
+    """What was seen, for people."""
+
+
+class SearchResult(Frozen):
+    """The largest value that meets a bound."""
+
+    of: str
+    """What was searched, for instance ``qps``."""
+    outcome: Literal["found", "nothing", "everything", "unfinished"]
+    """``nothing`` meets the bound, or ``everything`` up to the cap does."""
+    best: float | None
+    first_failing: float | None
+    low: float | None
+    """The limit lies between the two, as far as it is known."""
+    high: float | None
+    confirmed: bool
+    """Whether a run of full length at `best` met the bound."""
+    summary: str
+    """The answer in one sentence."""
+    steps: tuple[SearchStep, ...] = ()
 
 
 class Timings(Frozen):
@@ -212,6 +287,8 @@ class Record(Frozen):
     latency: tuple[LatencyResult, ...] = ()
     """Most telling first: per query, then per sample."""
     loadgen: LoadGenResult | None = None
+    workload: WorkloadResult | None = None
+    search: SearchResult | None = None
     timings: Timings
     effective: dict[str, Any] = {}
     """Settings of the framework as it reports them."""

@@ -36,6 +36,7 @@ from mlscope.stats._ratios import Ratio, Unit, ratio_of_pairs, ratio_of_runs, ra
 from mlscope.stats._resample import BlockLengths, Bootstrapped, block_bootstrap, block_length, bootstrap
 from mlscope.stats._series import autocorrelation, effective_size, long_run_variance
 from mlscope.stats._steady import ChangePoint, Drift, WarmUp, block_medians, change_point, drift, warm_up
+from mlscope.stats._threshold import Observation, ThresholdSearch, Verdict
 from mlscope.stats._verdict import Judgement, equivalent, judge, units_needed
 
 __all__ = [
@@ -48,12 +49,15 @@ __all__ = [
     "Judgement",
     "LatencyStats",
     "McNemar",
+    "Observation",
     "Outliers",
     "PercentileStats",
     "Ratio",
     "Shift",
+    "ThresholdSearch",
     "ThroughputStats",
     "Unit",
+    "Verdict",
     "WarmUp",
     "autocorrelation",
     "bhattacharyya",

@@ -24,6 +24,7 @@ from mlscope.worker.protocol import (
     Load,
     LoadTest,
     Message,
+    OpenLoop,
     Probe,
     Quit,
     Ready,
@@ -79,17 +80,25 @@ def _carry_out(command: Message, model: Model, commands: IO[bytes], answers: IO[
 
         stream.run(command, model, commands, answers)
         return Ready(peak_rss_bytes())
+    if isinstance(command, (LoadTest, OpenLoop, Probe)):
+        return _run_load(command, model, commands, answers)
+    if isinstance(command, (Ready, Quit)):
+        if isinstance(command, Quit):
+            model.close()
+        return Ready(peak_rss_bytes())
+    raise Problem("internal", f"{type(command).__name__} is no command")
+
+
+def _run_load(command: LoadTest | OpenLoop | Probe, model: Model, commands: IO[bytes], answers: IO[bytes]) -> Message:
+    """Load is imported when it is wanted: not every stack has LoadGen."""
     if isinstance(command, LoadTest):
         from mlscope.worker.load import loadgen
 
         return loadgen.run(command, model, commands, answers)
-    if isinstance(command, Ready):
-        return Ready(peak_rss_bytes())
-    if isinstance(command, Probe):
-        from mlscope.worker.load import probe
+    if isinstance(command, OpenLoop):
+        from mlscope.worker.load import openloop
 
-        return probe.run(command, model)
-    if isinstance(command, Quit):
-        model.close()
-        return Ready(peak_rss_bytes())
-    raise Problem("internal", f"{type(command).__name__} is no command")
+        return openloop.run(command, model, commands, answers)
+    from mlscope.worker.load import probe
+
+    return probe.run(command, model)

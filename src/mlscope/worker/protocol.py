@@ -15,7 +15,10 @@ import struct
 from typing import IO, Any, Union, get_args
 
 __all__ = [
+    "ARRIVALS_HEADER",
+    "FLAG_DROPPED",
     "FLAG_FAILED",
+    "FLAG_UNFINISHED",
     "FLAG_VALID",
     "FLAG_WARMUP",
     "PROTOCOL_VERSION",
@@ -30,6 +33,8 @@ __all__ = [
     "LoadTest",
     "Loaded",
     "Message",
+    "OpenLoop",
+    "OpenLoopDone",
     "Probe",
     "Probed",
     "Quit",
@@ -54,8 +59,19 @@ SAMPLE_FIELDS = ("sample_index", "query", "batch", "scheduled_ns", "issued_ns", 
 SAMPLE_ROW = struct.Struct("<8q")
 FLAG_VALID = 1  # the row was written
 FLAG_WARMUP = 2  # warm-up: kept as data, never mixed in
-FLAG_FAILED = 4  # the model raised; there is no answer
+FLAG_FAILED = 4  # there is no answer: the model raised, or one of the two below
+FLAG_DROPPED = 8  # the queue was full: the request never reached the model; its end is when it was refused
+FLAG_UNFINISHED = 16  # not answered when the run was ended; its end is that moment
 STREAM_SHIFT = 8  # the flags from this bit on are the number of the stream that ran the batch
+
+ARRIVALS_HEADER = ("begin_ns", "issued", "answered", "ended")
+"""First words of an arrivals file, each a little-endian signed 64-bit integer.
+
+An issuer process writes it while a worker reads it: when the run began; how many requests were issued; how many
+the worker has answered; whether the issuer has come to the end. Then follow three columns of as many words as there
+are requests: when each is due, in nanoseconds since the beginning; which input it asks for; when it was issued, by
+the samples' clock (0: not yet).
+"""
 
 
 class TraceLevel(enum.IntEnum):
@@ -239,6 +255,40 @@ class Probed:
 
 
 @dataclasses.dataclass(frozen=True)
+class OpenLoop:
+    """Core → worker: requests will be issued by another process into the file ``arrivals``.
+
+    It writes a byte into the pipe ``wake`` for each and closes it at the end. The worker answers Ready when it
+    listens, and OpenLoopDone when all is answered, or ``drain_ns`` after the last request. ``inputs`` and ``offset``
+    are as in :class:`LoadTest`. A request asks for ``samples_per_query`` samples that follow each other.
+    """
+
+    arrivals: str
+    requests: int
+    wake: str
+    inputs: list[str]
+    sample_count: int
+    samples: str
+    samples_per_query: int = 1
+    max_batch: int = 1
+    max_delay_ns: int = 0
+    capacity: int = 1024
+    drain_ns: int = 10_000_000_000
+    warmup: int = 1
+    fail_on_error: bool = False
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenLoopDone:
+    """Worker → core: no request is under way any more; the raw rows say what became of each."""
+
+    start_ns: int
+    end_ns: int
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Ready:
     """Worker → core: the last command is done and has nothing else to say. Core → worker: answer the same."""
 
@@ -261,7 +311,23 @@ class Quit:
     """Core → worker: finish, answer Ready with the peak memory, and leave."""
 
 
-Message = Union[Hello, Load, Loaded, Stream, Batch, Done, LoadTest, TestDone, Probe, Probed, Ready, Failed, Quit]
+Message = Union[
+    Hello,
+    Load,
+    Loaded,
+    Stream,
+    Batch,
+    Done,
+    LoadTest,
+    TestDone,
+    OpenLoop,
+    OpenLoopDone,
+    Probe,
+    Probed,
+    Ready,
+    Failed,
+    Quit,
+]
 _TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 

@@ -5,6 +5,7 @@ Options:
 * ``law``: ``constant:5ms``, ``exponential:2ms`` (mean), ``bimodal:1ms,10ms,0.9`` (the first with probability 0.9),
   ``uniform:1ms,3ms``; units ns, us, ms, s. One draw a call.
 * ``per_sample``: time added for each row of the batch (``0ms``).
+* ``stall``: ``1s@200`` adds a second to call number 200, counted from 1 after the model was loaded (none).
 * ``seed``: of the draws (0), which are those of ``numpy.random.default_rng(seed)``, one after the other; streams after
   the first draw from ``default_rng([seed, number])``.
 * ``classes``: length of the answer (10); the answer is always class 0.
@@ -16,6 +17,7 @@ Several streams spin for a shorter time, since each keeps the others from runnin
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import time
 from typing import Any
@@ -53,6 +55,16 @@ def _share(text: str) -> float:
     return share
 
 
+def _stall(text: str) -> tuple[int, int]:
+    """Nanoseconds and number of the call; zeros for none."""
+    length, at, call = text.partition("@")
+    if not text:
+        return 0, 0
+    if not at or not call.isdecimal():
+        raise Problem("option", f"{text!r} is no stall; write for instance 1s@200")
+    return int(_nanoseconds(length)), int(call)
+
+
 class _Law:
     """Draws of a latency law, nanoseconds, made in blocks."""
 
@@ -87,11 +99,15 @@ class _Law:
 
 class _Sleep:
     def load(self, command: Load) -> Description:
-        options = take(command.options, {"law": "constant:5ms", "per_sample": "0ms", "seed": 0, "classes": 10})
+        options = take(
+            command.options, {"law": "constant:5ms", "per_sample": "0ms", "stall": "", "seed": 0, "classes": 10}
+        )
         self._text, self._seed = str(options["law"]), whole(options, "seed", 0)
         self._law = _Law(self._text, self._seed)
         self._spin_ns = _SPIN_NS if command.streams == 1 else _SPIN_AMONG_STREAMS_NS
         self._per_sample = int(_nanoseconds(str(options["per_sample"])))
+        self._stall_ns, self._stall_call = _stall(str(options["stall"]))
+        self._calls = itertools.count()
         self._answers = np.zeros((command.batch_size, whole(options, "classes", 1)), np.float32)
         self._answers[:, 0] = 1.0
         inputs = [
@@ -110,6 +126,8 @@ class _Sleep:
         begin = time.perf_counter_ns()
         rows = len(next(iter(feeds.values()))) if feeds else 1
         end = begin + self._law.draw() + rows * self._per_sample
+        if self._stall_ns and next(self._calls) == self._stall_call:  # call 0 is the first run, when it is loaded
+            end += self._stall_ns
         rest = end - begin - self._spin_ns
         if rest > 0:
             time.sleep(rest / 1e9)
