@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 _LEAD_NS = 20_000_000
 """From the start of the run to the schedule's beginning: longer than it takes to set out."""
-_BEGIN, _ISSUED, _ANSWERED, _ENDED = range(len(ARRIVALS_HEADER))
+_BEGIN, _ISSUED, _ANSWERED, _ENDED, _ANSWERED_NS = range(len(ARRIVALS_HEADER))
 _PR_SET_TIMERSLACK = 29
 
 
@@ -104,7 +104,7 @@ def _tick(words: memoryview, wake: int, interval_ns: int, spin_ns: int, limit_ns
     for number in range(count):
         tick += 1
         now = _wait(begin + tick * interval_ns, spin_ns)
-        while words[_ANSWERED] < number:
+        while words[_ANSWERED] < number or words[_ANSWERED_NS] > begin + tick * interval_ns:
             tick += 1
             if limit_ns and tick * interval_ns > limit_ns:
                 return

@@ -37,7 +37,7 @@ from mlscope.worker.protocol import (
 
 __all__ = ["run"]
 
-_BEGIN, _ISSUED, _ANSWERED, _ENDED = range(len(ARRIVALS_HEADER))
+_BEGIN, _ISSUED, _ANSWERED, _ENDED, _ANSWERED_NS = range(len(ARRIVALS_HEADER))
 _READ = 1 << 16
 _POLL_S = 0.05
 
@@ -115,6 +115,7 @@ class _Loop:
                     self._left[number] = left
                 else:
                     del self._left[number]
+                    self._words[_ANSWERED_NS] = batch.end_ns
                     self._words[_ANSWERED] += 1
 
     def _crashed(self, error: BaseException) -> None:
