@@ -68,9 +68,9 @@ ARRIVALS_HEADER = ("begin_ns", "issued", "answered", "ended", "answered_ns")
 """First words of an arrivals file, each a little-endian signed 64-bit integer.
 
 An issuer process writes it while a worker reads it: when the run began; how many requests were issued; how many
-the worker has answered; whether the issuer has come to the end; when the last answer came. Then follow three columns of as many words as there
-are requests: when each is due, in nanoseconds since the beginning; which input it asks for; when it was issued, by
-the samples' clock (0: not yet).
+the worker has answered; whether the issuer has come to the end; when the last answer came. Then follow three columns
+of as many words as there are requests: when each is due, in nanoseconds since the beginning; which input it asks
+for; when it was issued, by the samples' clock (0: not yet).
 """
 
 
