@@ -16,8 +16,9 @@ from pathlib import Path
 from benchmarks import serving, stacks
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
-from mlscope.conductor import evaluate
+from mlscope.conductor import evaluate, glance
 from mlscope.plan import LoadRequest, Request
+from mlscope.stacks import describe_machine
 
 _HERE = Path(__file__).resolve().parent
 _SHARED = Path(os.environ.get("MLSCOPE_SHARED", _HERE.parent.parent / "shared")) / "data"
@@ -197,6 +198,14 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
 }
 
 
+def _machine() -> str:
+    """The machine and how quiet it is now."""
+    machine = describe_machine()
+    passport = glance(machine)
+    quiet = "; ".join(passport.disturbances) or "quiet"
+    return f"{machine['cpu_name']}, {machine['cpu_count']} CPUs, score {passport.score} of 100: {quiet}"
+
+
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -209,6 +218,8 @@ def main() -> None:
     for name in options.names:
         if name not in _ALL:
             parser.error(f"{name!r} is none of {', '.join(_ALL)}")
+    os.environ.setdefault("MLSCOPE_NO_FLOOR", "1")  # the peers measure none
+    print(f"{_machine()}\n")
     print("| what | median ratio | 95 % interval | wanted | medians A / B | pairs | repeated blocks |")
     print("|---|---|---|---|---|---|---|")
     results = []

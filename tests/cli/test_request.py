@@ -67,6 +67,8 @@ PREDICT = [
      {"dataset_name": "imagenet", "dataset_path": Path("d_1")}),
     ("--warmup_num_file_parts 3", {"warmup": 3}),
     ("--warmup 0", {"warmup": 0}),
+    ("--require-quiet --quiet-timeout 2m", {"require_quiet": True, "quiet_timeout_s": 120}),
+    ("--no-floor", {"floor": False}),
     ("--threads 2 --workers 3 --loader-processes 4", {"threads": 2, "workers": 3, "loader_processes": 4}),
     ("--option graph_optimization_level=3 --option a=false --option b=text --option c=x=y",
      {"options": {"graph_optimization_level": 3, "a": False, "b": "text", "c": "x=y"}}),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlscope.cli._declare import FlagGroup
 from mlscope.cli._flags import Globals, ModelFlags
 from mlscope.cli._load_flags import LoadFlags
+from mlscope.cli._quiet_flags import QuietFlags
 from mlscope.cli._terminal import warn
 from mlscope.cli._workload_flags import MaxQpsFlags, WorkloadFlags
 from mlscope.errors import UsageError
@@ -81,6 +82,9 @@ def make_request(
         warn("--tracer-address has no effect in this version: traces stay in the run folder")
     if values.get("publish_predictions") and not values.get("publish"):
         warn("--publish-predictions has no effect without --publish")
+    wait_s = QuietFlags().quiet_timeout_s
+    if values.get("quiet_timeout_s", wait_s) != wait_s and not values.get("require_quiet"):
+        warn("--quiet-timeout has no effect without --require-quiet")
     check_local(values.get("database_address"), flags)
     try:
         if load is not None:
