@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,6 +114,11 @@ def one_line(result: Result, code: int) -> str:
     assert lines[-1].startswith("mlscope: error: "), result.err
     assert all(line.startswith("mlscope: warning: ") for line in lines[:-1]), result.err
     return lines[-1].removeprefix("mlscope: error: ")
+
+
+def told(warnings: Iterable[str]) -> list[str]:
+    """Warnings, or lines of stderr, but those about the machine: other tests may run beside this one."""
+    return [each for each in warnings if "while this was measured, " not in each]
 
 
 def folders(home: Path) -> list[Path]:

@@ -46,7 +46,7 @@ def evaluation(default: tuple[Path, Result]) -> mlscope.Evaluation:
 def test_the_last_lines_are_top_1_top_5_the_originals_line_and_where_it_lies(default: tuple[Path, Result]) -> None:
     home, result = default
     assert result.code == 0, result
-    assert result.err == ""
+    assert running.told(result.err.splitlines()) == []
     lines = result.out.splitlines()
     place = lines.index(running.DIGITS_LINE)
     assert lines[place - 2].startswith("Top-1   98.60 %  (95 % interval 97.")
@@ -57,7 +57,7 @@ def test_the_last_lines_are_top_1_top_5_the_originals_line_and_where_it_lies(def
 
 def test_the_record_holds_every_time_and_the_memory(evaluation: mlscope.Evaluation) -> None:
     record = evaluation.record
-    assert (record.status, record.failure, record.warnings) == ("complete", None, ())
+    assert (record.status, record.failure, running.told(record.warnings)) == ("complete", None, [])
     assert record.accuracy is not None
     assert (record.accuracy.top1_good, record.accuracy.evaluated, record.accuracy.failed) == (493, 500, 0)
     timings = record.timings
@@ -157,7 +157,7 @@ def test_a_deeper_level_than_there_is_says_so_and_records_what_there_is(cli: Cli
     result = cli("predict", "dataset", "--num-file-parts", "5", "--trace-level", "FRAMEWORK_TRACE")
     assert result.code == 0
     assert "MODEL_TRACE" in result.err
-    assert len(result.err.splitlines()) == 1
+    assert len(running.told(result.err.splitlines())) == 1
     assert running.only(home).record.trace_level == "MODEL_TRACE"
 
 
