@@ -180,6 +180,8 @@ def _search(run: Run, inputs: Sequence[Tensor] | None) -> None:
 def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
     """Write the passport; a run that was disturbed although it must not be has failed."""
     run.passport = run.watch.passport(measured_span(run.path / "samples.parquet"))
+    if not run.found.latency:  # accuracy alone: no matter how long it took
+        return error
     for clause in run.passport.disturbances:
         run.warn(f"while this was measured, {clause}")
     if error is None and run.prepared.request.require_quiet and run.passport.disturbances:
