@@ -68,6 +68,17 @@ def test_every_scenario_has_its_own(scenario: str) -> None:
     assert record.floor.throughput_samples_per_s > 100
 
 
+def test_models_with_the_same_inputs_share_the_floor_of_a_load_test(home: Path) -> None:
+    heard = Heard()
+    load = {"count_override": 5, "min_duration_s": 0.05}
+    for options in ({"law": "constant:1ms"}, {"law": "constant:2ms"}):
+        mlscope.evaluate(
+            "sleep", options=options, scenario="SingleStream", load=load, seed=heard.measured, observer=heard
+        )
+    mlscope.evaluate("Digits_CNN", scenario="SingleStream", load=load, threads=1, observer=heard)
+    assert heard.measured == len(list((home / "cache" / "floors").iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"floor": False}, {"model": "null", "options": {}}, {"scenario": "SingleStream", "mode": "AccuracyOnly"}],

@@ -86,7 +86,9 @@ def _key(empty: Prepared, inputs: Sequence[Tensor] | None, system: System) -> st
     """Machine, stack, mlscope, and everything about the way of measuring that the plan holds."""
     tensors = [dataclasses.asdict(tensor) for tensor in inputs or ()]
     if empty.manifest is not None:
-        tensors = [spec.model_dump(mode="json") for spec in empty.manifest.inputs]
+        # How pictures become tensors matters only where that is done while it is timed.
+        matters = {"element_type", "shape"} if empty.plan.load else None
+        tensors = [spec.model_dump(mode="json", include=matters) for spec in empty.manifest.inputs]
     return canonical_digest(
         {
             "machine": [system.hostname, system.cpu_name, system.cpu_count, system.kernel],
@@ -154,7 +156,9 @@ def _short(load: LoadChoice) -> LoadChoice:
         settings["server_target_qps"] = _SERVER_QPS
     count = min(load.sample_count, _LOAD_SAMPLES)
     kept = {"settings": settings, "sample_count": count, "performance_count": count, "mode": "PerformanceOnly"}
-    return load.model_copy(update={**kept, "mlperf_conf": None, "user_conf": None, "audit_conf": None})
+    return load.model_copy(
+        update={**kept, "model_key": "null", "mlperf_conf": None, "user_conf": None, "audit_conf": None}
+    )
 
 
 def _measured(empty: Prepared, inputs: Sequence[Tensor] | None, system: System) -> Floor | None:
