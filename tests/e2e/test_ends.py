@@ -204,7 +204,7 @@ def test_an_interrupted_run_with_hooks_is_kept_with_its_accuracy(home: Path, tmp
 def test_a_killed_loader_ends_the_run_and_keeps_what_was_measured(home: Path) -> None:
     with running.started(home, *PREDICT, "--loader-processes", "1") as process:
         wait_for_samples(home)
-        loader = running.worker_of(process.pid, b"mlscope.loader._process")
+        loader = running.worker_of(process.pid, b"mlscope/loader/__main__.py")
         assert loader is not None
         os.kill(loader, signal.SIGKILL)
         assert "loader" in running.one_line(running.ended(process), 8)

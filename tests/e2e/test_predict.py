@@ -202,13 +202,8 @@ def test_num_file_parts_divides_by_what_was_evaluated(cli: Cli, home: Path) -> N
     assert (found.record.accuracy.evaluated, found.record.accuracy.top1_good) == (60, good)
     assert f"accuracy={100 * good / 60:.3f}%, good={good}, total=60" in result.out
     with found.open("plan.json") as file:
-        assert json.load(file)["dataset"] | {"sha256": ""} == {
-            "name": "digits",
-            "version": "1.0",
-            "sha256": "",
-            "count": 60,
-            "total": 500,
-        }
+        planned = json.load(file)["dataset"]
+    assert {"name": "digits", "version": "1.0", "count": 60, "total": 500}.items() <= planned.items()
 
 
 def test_no_record_leaves_nothing_behind(cli: Cli, home: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def find_floor(prepared: Prepared, inputs: Sequence[Tensor] | None, system: Syst
 
     Returns:
         None where it is not wanted, has no meaning (accuracy mode, the null model itself), or cannot be measured; that
-        never stops an evaluation.
+        never stops an evaluation. Open loops (workloads, MultiStream of v0.5) have none: they tell their slip instead.
     """
     if not prepared.request.floor or os.environ.get(OFF) or not _has_floor(prepared):
         return None
@@ -76,7 +76,9 @@ def find_floor(prepared: Prepared, inputs: Sequence[Tensor] | None, system: Syst
 
 def _has_floor(prepared: Prepared) -> bool:
     plan, dataset = prepared.plan, prepared.dataset
-    if plan.framework.predictor == "null" or (plan.load and plan.load.mode not in ("PerformanceOnly", "SubmissionRun")):
+    if plan.framework.predictor == "null" or plan.workload is not None:
+        return False
+    if plan.load and (plan.load.mode not in ("PerformanceOnly", "SubmissionRun") or plan.load.interval_ms is not None):
         return False
     # Pictures from the web are not fetched twice.
     return plan.load is not None or not (dataset and any("://" in name for name in dataset.files[: prepared.rows]))
