@@ -24,6 +24,9 @@ from __future__ import annotations
 
 __all__ = [
     "EXIT_CODES",
+    "FAILED_CONDITION",
+    "NOT_REPRODUCED",
+    "UNDECIDED",
     "AssetError",
     "ChecksumError",
     "DataError",
@@ -137,6 +140,9 @@ class Interrupted(MlscopeError):
     exit_code = 130
 
 
+FAILED_CONDITION, NOT_REPRODUCED, UNDECIDED = 20, 21, 22
+"""Exit codes of commands that were done, and whose finding is to stop a script."""
+
 EXIT_CODES: dict[int, str] = {
     0: "done",
     1: "an error of mlscope itself",
@@ -156,5 +162,8 @@ EXIT_CODES: dict[int, str] = {
             Interrupted,
         )
     },
+    FAILED_CONDITION: "done, and a condition of `compare --fail-if` holds",
+    NOT_REPRODUCED: "done, and `verify` finds the run not reproduced",
+    UNDECIDED: "done, and `verify` has not enough data to decide",
 }
 """Exit code → what it means; the CLI reference prints this table."""

@@ -18,7 +18,7 @@ from mlscope.errors import MlscopeError
 from mlscope.plan import Request
 from tests.cli.conftest import Run
 
-CLASSES = [getattr(errors, name) for name in errors.__all__ if name != "EXIT_CODES"]
+CLASSES = [getattr(errors, name) for name in errors.__all__ if not name.isupper()]
 
 
 def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

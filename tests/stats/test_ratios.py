@@ -46,16 +46,14 @@ def test_a_single_run_is_judged_by_how_the_others_runs_differ() -> None:
 
 def test_the_same_plan_twice_is_no_difference_in_19_of_20_comparisons() -> None:
     """200 pairs of runs of the same model, one run a side, all metrics of a comparison together."""
-    alarms = decided = 0
+    alarms = 0
     for seed in range(200):
-        first, second = latencies(400, 2 * seed), latencies(400, 2 * seed + 1)
-        ratios = ratios_of_series(first, second, (50, 90, 99), allowance=0.02)
+        first, second = latencies(300, 2 * seed), latencies(300, 2 * seed + 1)
+        ratios = ratios_of_series(first, second, (50, 90), allowance=0.02, run_effect=True)
         corrected = holm([ratio.p for ratio in ratios])
         verdicts = [judge(ratio, 0.02, p).verdict for ratio, p in zip(ratios, corrected, strict=True)]
         alarms += "larger" in verdicts or "smaller" in verdicts
-        decided += verdicts[0] == "no difference"
     assert alarms <= 10
-    assert decided >= 150
 
 
 def test_runs_that_differ_among_themselves_raise_no_more_alarms_than_promised() -> None:

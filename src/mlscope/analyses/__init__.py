@@ -6,6 +6,9 @@ name it in ``_run.py``; every door shows it at once.
 
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
 from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
+from mlscope.analyses._answers import AccuracyComparison, PredictionComparison
+from mlscope.analyses._compare import Comparison, Limits, MetricComparison, compare
+from mlscope.analyses._compare_text import compare_json, compare_lines, compare_table, side_line
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
 from mlscope.analyses._explain import explain
@@ -14,6 +17,8 @@ from mlscope.analyses._output import write_output
 from mlscope.analyses._plot import plot_sweep
 from mlscope.analyses._render import to_csv, to_json
 from mlscope.analyses._run import ANALYSES, run
+from mlscope.analyses._sides import SESSION_TAG, Side, check_comparable
+from mlscope.analyses._stability import stability
 from mlscope.analyses._sweep import SweepPoint, sweep_table
 from mlscope.analyses._table import Column, Table
 from mlscope.analyses._text import to_text
@@ -22,16 +27,28 @@ from mlscope.analyses._workload import margin_error, workload_result
 
 __all__ = [
     "ANALYSES",
+    "SESSION_TAG",
+    "AccuracyComparison",
     "Agreement",
     "Calls",
     "Column",
+    "Comparison",
     "Evidence",
+    "Limits",
+    "MetricComparison",
+    "PredictionComparison",
+    "Side",
     "SweepPoint",
     "Table",
     "accuracy_line",
     "accuracy_result",
     "agreement",
     "agreement_lines",
+    "check_comparable",
+    "compare",
+    "compare_json",
+    "compare_lines",
+    "compare_table",
     "comparison",
     "explain",
     "gather",
@@ -41,6 +58,8 @@ __all__ = [
     "margin_error",
     "plot_sweep",
     "run",
+    "side_line",
+    "stability",
     "sweep_table",
     "ticks_result",
     "to_csv",

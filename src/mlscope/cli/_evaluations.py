@@ -62,6 +62,30 @@ def duration(
     _report("duration", where, database, output, flags)
 
 
+def stability(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report whether recorded evaluations were steady.
+
+    Warm-up that was not cut, a trend over the run, autocorrelation, outliers, and MLPerf's early stopping, from the
+    recorded times of the queries or of the model's calls.
+    """
+    from mlscope.analyses import stability as analyse
+    from mlscope.results import Evaluation, Filter
+
+    store = opened(database, flags)
+    given = where.values()
+    records = store.find(Filter(**given), limit=where.limit)
+    show_tables([analyse([Evaluation.from_store(store, record.id) for record in records])], output)
+    if not records:
+        sys.stdout.flush()
+        note(why_empty(store, given, where.limit))
+
+
 def everything(
     *,
     where: FilterFlags = _FILTER,

@@ -107,6 +107,11 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._evaluations:duration",
         ("mlscope info evaluation duration --limit 5",),
     ),
+    ("info", "evaluation", "stability"): Command(
+        "Report whether recorded evaluations were steady.",
+        "mlscope.cli._evaluations:stability",
+        ("mlscope info evaluation stability --limit 5",),
+    ),
     ("info", "evaluation", "all"): Command(
         "Report everything about recorded evaluations.",
         "mlscope.cli._evaluations:everything",
@@ -155,6 +160,15 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._runs:publish",
         ("mlscope runs publish 0198f0c2 --database-address postgresql://me@db.example.org/mlscope",),
     ),
+    ("compare",): Command(
+        "Compare two runs, experiments or plans.",
+        "mlscope.cli._compare:compare",
+        (
+            "mlscope compare 0198f0c2 0198f0d7",
+            "mlscope compare 0198f0c2 0198f0d7 --interleave 5 --fail-if slower:3%",
+            "mlscope compare --a framework=onnxruntime==1.20.1 --b framework=onnxruntime==1.22.1",
+        ),
+    ),
     ("rerun",): Command(
         "Repeat a recorded run on its own software and compare.",
         "mlscope.cli._rerun:rerun",
@@ -164,6 +178,11 @@ COMMANDS: dict[Path, Command] = {
         "Say in words what a run's data tell.",
         "mlscope.cli._explain:explain",
         ("mlscope explain 0198f0c2", "mlscope explain 0198f0c2 --format json"),
+    ),
+    ("verify",): Command(
+        "Repeat a recorded run and judge whether it is reproduced.",
+        "mlscope.cli._verify:verify",
+        ("mlscope verify 0198f0c2 --margin 5%", "mlscope verify run.zip --repetitions 3"),
     ),
     ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
     ("store", "rebuild"): Command(

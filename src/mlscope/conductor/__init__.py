@@ -1,15 +1,20 @@
 """The evaluation from request to sealed record."""
 
 from mlscope.conductor._bare import inspect_model
+from mlscope.conductor._compare import compare_in_turns, find_side, repeat_in_turns
 from mlscope.conductor._download import download, download_dataset
-from mlscope.conductor._evaluate import evaluate, recover
+from mlscope.conductor._evaluate import evaluate
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
+from mlscope.conductor._recover import recover
 from mlscope.conductor._rerun import Rerun, rerun
 from mlscope.conductor._resolve import Resolution, resolve_manifests
 from mlscope.conductor._sweep import Point, PointRun, sweep
+from mlscope.conductor._turns import TurnPlan, Turns
+from mlscope.conductor._verify import Check, Verification, verify
 from mlscope.conductor._watch import glance
 
 __all__ = [
+    "Check",
     "Observer",
     "Outcome",
     "Point",
@@ -18,13 +23,20 @@ __all__ = [
     "Rerun",
     "Resolution",
     "SilentObserver",
+    "TurnPlan",
+    "Turns",
+    "Verification",
+    "compare_in_turns",
     "download",
     "download_dataset",
     "evaluate",
+    "find_side",
     "glance",
     "inspect_model",
     "recover",
+    "repeat_in_turns",
     "rerun",
     "resolve_manifests",
     "sweep",
+    "verify",
 ]

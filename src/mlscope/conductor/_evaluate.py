@@ -5,14 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from pathlib import Path
 
-from mlscope._files import write_atomic
-from mlscope._home import runs_dir
 from mlscope._origin import origin
 from mlscope.conductor import _loadtest, _max_qps, _multistream, _predict, _workload
 from mlscope.conductor._bare import is_bare, prepare_bare
@@ -22,7 +17,8 @@ from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
-from mlscope.conductor._run import Run, scratch_folder
+from mlscope.conductor._recover import draft_file, recover, write_draft
+from mlscope.conductor._run import Run
 from mlscope.conductor._tune import tune
 from mlscope.conductor._watch import wait_until_quiet
 from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, UsageError
@@ -31,24 +27,18 @@ from mlscope.results import (
     DataUse,
     Failure,
     Record,
-    RunFolder,
     Span,
     System,
     Timings,
-    abandoned,
     measured_span,
     open_store,
     publish,
-    read_record,
-    seal_samples,
     write_spans,
 )
 from mlscope.stacks import describe_machine
 from mlscope.worker.protocol import Tensor, TraceLevel
 
-__all__ = ["evaluate", "evaluate_prepared", "prepare_any", "recover"]
-
-_DRAFT = ".draft"
+__all__ = ["begin_run", "evaluate", "evaluate_prepared", "finish_run", "prepare_any", "stopped"]
 
 
 def evaluate(request: Request, observer: Observer | None = None) -> list[Outcome]:
@@ -132,11 +122,8 @@ def _check_address(request: Request) -> None:
 def _once(make: Callable[[Interrupts], Run], inputs: Sequence[Tensor] | None, *, wait: bool) -> Outcome:
     with Interrupts() as interrupts:
         run = make(interrupts)
-        _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
-        error = _judge(run, _measure(run, inputs, wait=wait))
-        if error is not None:
-            _name_sealed(error, run)
-        outcome = _finish(run, error)
+        begin_run(run)
+        outcome = finish_run(run, _measure(run, inputs, wait=wait))
     return dataclasses.replace(outcome, publish_error=_publish(run, outcome), interrupted=interrupts.waiting)
 
 
@@ -147,12 +134,8 @@ def _measure(run: Run, inputs: Sequence[Tensor] | None, *, wait: bool) -> Mlscop
         if wait and request.require_quiet:
             wait_until_quiet(run.system, request.quiet_timeout_s, run.observer)
         _choose(run)(run, inputs)
-    except KeyboardInterrupt:
-        return Interrupted("interrupted; what was measured until then is kept")
-    except MlscopeError as problem:
-        return problem
-    except OSError as problem:
-        return ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
+    except (KeyboardInterrupt, MlscopeError, OSError) as problem:
+        return stopped(problem, run)
     finally:
         run.stop()
     return None
@@ -172,7 +155,7 @@ def _search(run: Run, inputs: Sequence[Tensor] | None) -> None:
     """The search keeps its draft up to date."""
 
     def save() -> None:
-        _write_draft(run, _record(run, MlscopeError("the command was killed before it could finish")))
+        write_draft(run.path, _record(run, MlscopeError("the command was killed before it could finish")))
 
     _max_qps.measure(run, inputs, save)
 
@@ -190,6 +173,20 @@ def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
     return error
 
 
+def stopped(problem: KeyboardInterrupt | MlscopeError | OSError, run: Run) -> MlscopeError:
+    """What the record says of a measurement that came to a sudden end."""
+    if isinstance(problem, KeyboardInterrupt):
+        return Interrupted("interrupted; what was measured until then is kept")
+    if isinstance(problem, OSError):
+        return ResourceError(f"the run could not go on: {problem.strerror or problem}", where=str(run.path))
+    return problem
+
+
+def begin_run(run: Run) -> None:
+    """Note what is known, so that a run whose command is killed can be sealed by the next one."""
+    write_draft(run.path, _record(run, MlscopeError("the command was killed before it could finish")))
+
+
 def _name_sealed(error: MlscopeError, run: Run) -> None:
     """A message that names the folder of the run under way shall name it as it will be called."""
     for name in ("what", "where", "hint"):
@@ -199,13 +196,16 @@ def _name_sealed(error: MlscopeError, run: Run) -> None:
             setattr(error, name, text.replace(str(run.path), str(run.path.with_name(run.id))))
 
 
-def _finish(run: Run, error: MlscopeError | None) -> Outcome:
-    """Seal and index.
+def finish_run(run: Run, error: MlscopeError | None) -> Outcome:
+    """Seal and index a run that was measured, or why it could not be.
 
     Raises:
         ResourceError: The disk is full; the files stay where they are, and the next command seals them.
     """
     run.observer.stage("record")
+    error = _judge(run, error)
+    if error is not None:
+        _name_sealed(error, run)
     record = _record(run, error)
     found = run.found
     if not run.kept:
@@ -214,14 +214,14 @@ def _finish(run: Run, error: MlscopeError | None) -> Outcome:
     try:
         if run.level > TraceLevel.NO_TRACE:
             write_spans(run.path / "spans.parquet", itertools.chain([_root_span(run)], run.spans()))
-        _write_draft(run, record)
+        write_draft(run.path, record)
         record, folder = run.folder.seal(record)
     except ResourceError as problem:
         kept = "what was measured lies there, and the next evaluation keeps it"
         raise ResourceError(problem.what, where=str(run.path), hint=f"free some space; {kept}") from problem
     try:
         open_store(create=True).put(record, folder, blobs=())
-        _draft_file(run.path).unlink(missing_ok=True)
+        draft_file(run.path).unlink(missing_ok=True)
     except MlscopeError as problem:  # the next evaluation does it: the draft is still there
         error = error or problem
     return Outcome(record, folder, error, None, found.loadgen_summary, found.predictions)
@@ -319,78 +319,3 @@ def _data_use(prepared: Prepared) -> DataUse | None:
 
 def _failure(error: MlscopeError | None) -> Failure | None:
     return Failure(kind=type(error).__name__, message=str(error), exit_code=error.exit_code) if error else None
-
-
-def _draft_file(path: Path) -> Path:
-    """Beside the folder, so that it is there until the run is sealed and in the index."""
-    return path.with_name(path.name + _DRAFT)
-
-
-def _write_draft(run: Run, record: Record) -> None:
-    """What is known now, for :func:`recover` when this process does not live to say more."""
-    write_atomic(_draft_file(run.path), record.model_dump_json())
-
-
-def recover(observer: Observer | None = None) -> list[Record]:
-    """Seal the runs of commands that were killed, with what was measured until then.
-
-    Returns:
-        Their records.
-    """
-    hears = observer or SilentObserver()
-    records = []
-    for path in abandoned(runs_dir()):
-        folder = RunFolder.adopt(path)
-        if folder is None:
-            continue
-        try:
-            record = _salvage(folder, path)
-        except (MlscopeError, OSError, ValueError) as error:
-            hears.warn(f"what a killed command had measured cannot be kept: {' '.join(str(error).split())}: {path}")
-            continue
-        if record is not None:
-            hears.warn(f"run {record.id} was killed at {_local(record.created_at)}; what it had measured is kept")
-            records.append(record)
-    _index_forgotten()
-    return records
-
-
-def _index_forgotten() -> None:
-    """Runs of commands that were killed between sealing and indexing: their drafts still lie there."""
-    for draft in runs_dir().glob(f"*{_DRAFT}"):
-        partial = draft.with_name(draft.name.removesuffix(_DRAFT))
-        sealed = runs_dir() / partial.name.removeprefix(".partial-")
-        if partial.is_dir():
-            continue
-        if sealed.is_dir():
-            open_store(create=True).put(read_record(sealed), sealed, blobs=())
-        draft.unlink(missing_ok=True)
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _salvage(folder: RunFolder, path: Path) -> Record | None:
-    """Seal one abandoned folder; a folder in which nothing was begun is removed."""
-    shutil.rmtree(scratch_folder(folder.record_id), ignore_errors=True)
-    shutil.rmtree(path / "scratch", ignore_errors=True)
-    draft = _draft_file(path)
-    if not draft.is_file():
-        folder.discard()
-        return None
-    record = Record.model_validate_json(draft.read_bytes())
-    raws = sorted(path.glob("samples*.bin"))
-    if raws:
-        joined = path / "joined.bin"
-        with joined.open("wb") as out:
-            for raw in raws:
-                with raw.open("rb") as part:
-                    shutil.copyfileobj(part, out)
-        seal_samples(joined, {}, path / "samples.parquet")
-        for raw in [*raws, joined]:
-            raw.unlink()
-    record, sealed = folder.seal(record)
-    open_store(create=True).put(record, sealed, blobs=())
-    draft.unlink()
-    return record

@@ -12,15 +12,16 @@ from mlscope._origin import Origin, origin
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._evaluate import evaluate_prepared
 from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
-from mlscope.conductor._prepare import prepare
+from mlscope.conductor._prepare import Prepared, prepare
 from mlscope.conductor._run import LOADER_LOCK
-from mlscope.errors import StoreError
+from mlscope.errors import StoreError, UsageError
 from mlscope.manifests import load_framework
 from mlscope.plan import Plan, Request
 from mlscope.results import Record, read_predictions, read_record, run_folder
 from mlscope.stacks import stack_from_lock
+from mlscope.worker.protocol import Tensor
 
-__all__ = ["Rerun", "rerun"]
+__all__ = ["Rerun", "prepare_again", "rerun", "rerun_folder"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,26 +50,62 @@ def rerun(run_id: str, observer: Observer | None = None, *, offline: bool = Fals
     """
     hears = observer or SilentObserver()
     folder = run_folder(run_id)
+    return rerun_folder(folder, hears, offline=offline)
+
+
+def rerun_folder(folder: Path, observer: Observer, *, offline: bool = False) -> Rerun:
+    """As :func:`rerun`, for a run folder wherever it lies."""
     original = read_record(folder)
+    prepared, inputs = prepare_again(folder, observer, offline=offline)
+    outcome = evaluate_prepared(prepared, inputs, observer)[0]
+    identical, difference = _compare(folder, original, outcome)
+    return Rerun(original, outcome, identical, difference)
+
+
+def prepare_again(
+    folder: Path, observer: Observer, *, offline: bool = False, **changes: Any
+) -> tuple[Prepared, list[Tensor] | None]:
+    """What a recorded run needs, on the software that its record holds.
+
+    Args:
+        folder: The sealed run folder.
+        observer: Hears how it goes.
+        offline: Use only what is on this machine.
+        **changes: Fields of the request that shall be different.
+
+    Returns:
+        The evaluation, ready to be run, and the inputs of a model without a manifest.
+
+    Raises:
+        StoreError: The folder holds no request.
+        MlscopeError: The stack, the model or the data cannot be had any more.
+    """
     request = _request(folder, offline)
+    if request.command == "compare" and "command" not in changes:
+        raise UsageError(
+            "this run is one side of a comparison side by side, which cannot be repeated alone",
+            where=folder.name,
+            hint="mlscope compare A B --pairs 20 measures both sides again",
+        )
+    request = request.model_copy(update=changes)
     plan = Plan.model_validate_json((folder / "plan.json").read_text(encoding="utf-8"))
     framework = load_framework(plan.framework.name).manifest
     lock = (folder / "lock.json").read_text(encoding="utf-8")
-    stack = stack_from_lock(lock, framework, offline=offline, progress=hears.stage, warn=hears.warn)
+    stack = stack_from_lock(lock, framework, offline=offline, progress=observer.stage, warn=observer.warn)
     inputs = None
     if request.load is not None and is_bare(request.model_name):
-        prepared, inputs = prepare_bare(request, hears, stack)
+        prepared, inputs = prepare_bare(request, observer, stack)
     else:
         own = folder / LOADER_LOCK
-        prepared = prepare(request, hears, stack, own.read_text(encoding="utf-8") if own.is_file() else None)
+        loader = own.read_text(encoding="utf-8") if own.is_file() else None
+        prepared = prepare(request, observer, stack, loader)
+    original = read_record(folder)
     then = Origin(original.mlscope_version, original.mlscope_commit, original.mlscope_dirty)
     if then != origin():
-        hears.warn(f"mlscope is not as it was: {then} then, {origin()} now")
+        observer.warn(f"mlscope is not as it was: {then} then, {origin()} now")
     for name in _changed(plan, prepared.plan):
-        hears.warn(f"the plan is not the recorded one: {name} has changed")
-    outcome = evaluate_prepared(prepared, inputs, hears)[0]
-    identical, difference = _compare(folder, original, outcome)
-    return Rerun(original, outcome, identical, difference)
+        observer.warn(f"the plan is not the recorded one: {name} has changed")
+    return prepared, inputs
 
 
 def _request(folder: Path, offline: bool) -> Request:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from mlscope.conductor._evaluate import evaluate_prepared, prepare_any, recover
+from mlscope.conductor._evaluate import evaluate_prepared, prepare_any
 from mlscope.conductor._keep import Keeper
 from mlscope.conductor._outcome import Observer, Outcome
 from mlscope.conductor._prepare import Prepared
+from mlscope.conductor._recover import recover
 from mlscope.errors import Interrupted, MlscopeError
 from mlscope.plan import Request
 from mlscope.results import Filter, Record, open_store

@@ -23,7 +23,7 @@ __all__ = [
     "WorkloadChoice",
 ]
 
-Command = Literal["predict dataset", "predict urls", "predict workload", "predict max-qps", "benchmark"]
+Command = Literal["predict dataset", "predict urls", "predict workload", "predict max-qps", "benchmark", "compare"]
 Scenario = Literal["SingleStream", "MultiStream", "Server", "Offline"]
 Mode = Literal["AccuracyOnly", "PerformanceOnly", "SubmissionRun", "FindPeakPerformance"]
 

@@ -20,6 +20,7 @@ __all__ = ["Ratio", "Unit", "ratio_of_pairs", "ratio_of_runs", "ratios_of_series
 Unit = Literal["run", "pair", "sample"]
 
 _FEWEST_BLOCKS = 10
+_TENTHS = 10
 _WORK = 60_000_000
 """Values that are drawn for one side's standard errors."""
 
@@ -102,6 +103,7 @@ def ratios_of_series(
     percentiles: Sequence[float],
     *,
     allowance: float = 0.0,
+    run_effect: bool = False,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[Ratio]:
@@ -110,14 +112,16 @@ def ratios_of_series(
     The standard error of each side's logarithm comes from the stationary bootstrap with the longest of the block
     lengths that its ranks and its percentiles' indicators ask for (Politis and White); Student's t with as many
     degrees of freedom as there are blocks on the percentile's thinner side widens the interval where they are
-    few. It says how far the two *runs* are apart: what would differ between two runs of the same plan is in
-    neither, and that is what `allowance` is for.
+    few. What would differ between two runs of the same plan cannot be seen in one run a side. Tenths of a run stand
+    in for it (`run_effect`): a whole run is taken to be off by as much as its tenths differ, which does not shrink
+    with the length of the run; and `allowance` is left for what no run shows within itself.
 
     Args:
         first: Shape [n], positive, in order of time, at least 20.
         second: Shape [m], likewise.
         percentiles: In percent, strictly between 0 and 100.
         allowance: Difference that counts as none, a fraction such as 0.02.
+        run_effect: Whether the sides are runs of their own, and not measured in turns.
         confidence: Strictly between 0 and 1.
         seed: Of the draws.
 
@@ -134,14 +138,18 @@ def ratios_of_series(
         if not 0 < percentile < 100:
             raise ValueError(f"a percentile lies strictly between 0 and 100, not at {percentile}")
     shares = [percentile / 100 for percentile in percentiles]
-    sides = [_errors(as_series(side, 20), shares, seed + number) for number, side in enumerate((first, second))]
+    series = [as_series(side, 20) for side in (first, second)]
+    sides = [_errors(side, shares, seed + number) for number, side in enumerate(series)]
+    tenths = [_tenths(side, shares) if run_effect else np.zeros(len(shares) + 1) for side in series]
     ratios = []
-    for one, two in zip(*sides, strict=True):
+    for place, (one, two) in enumerate(zip(*sides, strict=True)):
         sizes = (max(1, math.floor(one.blocks)), max(1, math.floor(two.blocks)))
-        gap, parts = two.log - one.log, (one.error**2, two.error**2)
+        effects = tuple(float(side[place]) for side in tenths)
+        gap, parts = two.log - one.log, (one.error**2 + effects[0], two.error**2 + effects[1])
         ratio = Ratio(math.exp(gap), None, None, 1.0, "sample", *sizes, confidence, allowance)
         if min(sizes) >= _FEWEST_BLOCKS:
             freedom = _welch(parts, (sizes[0] - 1, sizes[1] - 1))
+            freedom = min(freedom, 2 * (_TENTHS - 1)) if run_effect else freedom
             ratio = _student(gap, math.sqrt(sum(parts)), freedom, ratio)
         ratios.append(ratio)
     return ratios
@@ -163,7 +171,7 @@ def _errors(series: Array, shares: list[float], seed: int) -> list[_Error]:
     places = [max(0, math.ceil(share * n) - 1) for share in shares]
     general = block_length(midranks(series)).stationary
     own = [block_length(series > ordered[place]).stationary for place in places]
-    length = max(general, *own)
+    length = max([general, *own])
     random = np.random.default_rng(seed)
     resamples = min(300, max(200, _WORK // n))
     draws = np.empty((resamples, len(shares) + 1))
@@ -180,6 +188,13 @@ def _errors(series: Array, shares: list[float], seed: int) -> list[_Error]:
         _Error(math.log(value), float(error), count)
         for value, error, count in zip(found, errors, [*blocks, n / general], strict=True)
     ]
+
+
+def _tenths(series: Array, shares: list[float]) -> Array:
+    """Variance of the logarithms of each percentile, and of the mean, between the tenths of a run."""
+    parts = np.array_split(series, _TENTHS)
+    figures = np.array([[*np.quantile(part, shares), part.mean()] for part in parts])
+    return np.asarray(np.log(figures).var(axis=0, ddof=1))
 
 
 def _welch(parts: tuple[float, float], freedoms: tuple[int, int]) -> int:

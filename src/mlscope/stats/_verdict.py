@@ -10,9 +10,7 @@ from mlscope.stats._ratios import Ratio
 
 __all__ = ["Judgement", "equivalent", "judge", "units_needed"]
 
-_FEWEST = {"run": 2, "pair": 6, "sample": 10}
-"""Units a side without which there is no interval at all."""
-_FIRST_STEP = {"run": 4, "pair": 20, "sample": 200}
+_FIRST_STEP = {"run": 4, "pair": 20, "sample": 4}
 """What to add where nothing is known about the spread."""
 
 
@@ -22,7 +20,7 @@ class Judgement:
 
     verdict: Literal["larger", "smaller", "no difference", "not enough data"]
     more: int | None
-    """Units of each side (see :class:`Ratio`) to be added where there is not enough data."""
+    """Runs (or pairs, where these are the units) of each side to be added where there is not enough data."""
 
 
 def judge(ratio: Ratio, margin: float, p: float | None = None, level: float = 0.05) -> Judgement:
@@ -64,18 +62,19 @@ def equivalent(ratio: Ratio, margin: float) -> bool:
 
 
 def units_needed(ratio: Ratio, margin: float) -> int:
-    """How many more units each side needs until an interval is half as wide as the margin.
+    """How many more runs or pairs each side needs until an interval is half as wide as the margin.
 
     Half-widths shrink with the square root of the number of units. With that many, a ratio of 1 is told from one
-    beyond the margin. A guess from the spread so far; at least 1.
+    beyond the margin. A guess from the spread so far; at least 1. Where samples are the units, a side is one run, and
+    runs are what is added.
 
     Raises:
         ValueError: A margin that is not positive.
     """
     if margin <= 0:
         raise ValueError(f"a margin lies above 0, not at {margin}")
-    units = min(ratio.first_units, ratio.second_units)
+    units = 1 if ratio.unit == "sample" else min(ratio.first_units, ratio.second_units)
     if ratio.low is None or ratio.high is None:
-        return max(_FEWEST[ratio.unit] - units, _FIRST_STEP[ratio.unit])
+        return _FIRST_STEP[ratio.unit]
     half, wanted = math.log(ratio.high / ratio.low) / 2, math.log1p(margin) / 2
     return max(1, math.ceil(units * (half / wanted) ** 2) - units)

@@ -19,6 +19,7 @@ from mlscope.worker._memory import peak_rss_bytes
 from mlscope.worker._model import Model
 from mlscope.worker._problem import Problem
 from mlscope.worker.protocol import (
+    Blocks,
     Failed,
     Hello,
     Load,
@@ -75,10 +76,8 @@ def _serve(commands: IO[bytes], answers: IO[bytes]) -> None:
 def _carry_out(command: Message, model: Model, commands: IO[bytes], answers: IO[bytes]) -> Message:
     if isinstance(command, Load):
         return model.load(command)
-    if isinstance(command, Stream):
-        from mlscope.worker.load import stream
-
-        stream.run(command, model, commands, answers)
+    if isinstance(command, (Stream, Blocks)):
+        _feed(command, model, commands, answers)
         return Ready(peak_rss_bytes())
     if isinstance(command, (LoadTest, OpenLoop, Probe)):
         return _run_load(command, model, commands, answers)
@@ -102,3 +101,13 @@ def _run_load(command: LoadTest | OpenLoop | Probe, model: Model, commands: IO[b
     from mlscope.worker.load import probe
 
     return probe.run(command, model)
+
+
+def _feed(command: Stream | Blocks, model: Model, commands: IO[bytes], answers: IO[bytes]) -> None:
+    """Run what the core hands over piece by piece, until it says that there is no more."""
+    from mlscope.worker.load import blocks, stream
+
+    if isinstance(command, Stream):
+        stream.run(command, model, commands, answers)
+    else:
+        blocks.run(command, model, commands, answers)

@@ -26,6 +26,9 @@ __all__ = [
     "SAMPLE_ROW",
     "STREAM_SHIFT",
     "Batch",
+    "Block",
+    "BlockDone",
+    "Blocks",
     "Done",
     "Failed",
     "Hello",
@@ -186,6 +189,38 @@ class Done:
 
 
 @dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Core → worker: blocks will follow, on the samples in ``inputs`` (as in :class:`LoadTest`); Ready ends them."""
+
+    inputs: list[str]
+    sample_count: int
+    samples: str
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Core → worker: call the model ``warmup`` + ``calls`` times, one after the other; the first are marked."""
+
+    number: int
+    calls: int
+    warmup: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockDone:
+    """Worker → core: a block is through. ``start_ns`` is that of its first call after the warm-up.
+
+    ``median_ns`` is the median time of a call after the warm-up.
+    """
+
+    number: int
+    start_ns: int
+    end_ns: int
+    median_ns: int
+
+
+@dataclasses.dataclass(frozen=True)
 class LoadTest:
     """Core → worker: one test of the official LoadGen, in a process that runs no other.
 
@@ -311,23 +346,9 @@ class Quit:
     """Core → worker: finish, answer Ready with the peak memory, and leave."""
 
 
-Message = Union[
-    Hello,
-    Load,
-    Loaded,
-    Stream,
-    Batch,
-    Done,
-    LoadTest,
-    TestDone,
-    OpenLoop,
-    OpenLoopDone,
-    Probe,
-    Probed,
-    Ready,
-    Failed,
-    Quit,
-]
+_Command = Union[Load, Stream, Batch, Blocks, Block, LoadTest, OpenLoop, Probe, Ready, Quit]
+_Answer = Union[Hello, Loaded, Done, BlockDone, TestDone, OpenLoopDone, Probed, Ready, Failed]
+Message = Union[_Command, _Answer]
 _TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 

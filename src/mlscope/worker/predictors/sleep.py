@@ -8,6 +8,7 @@ Options:
 * ``stall``: ``1s@200`` adds a second to call number 200, counted from 1 after the model was loaded (none).
 * ``seed``: of the draws (0), which are those of ``numpy.random.default_rng(seed)``, one after the other; streams after
   the first draw from ``default_rng([seed, number])``.
+* ``spin``: true: it computes all the time instead of sleeping, as a model does (false).
 * ``classes``: length of the answer (10); the answer is always class 0.
 
 It sleeps until shortly before the end and spins the rest, because a plain sleep overshoots by some 60 microseconds.
@@ -26,13 +27,14 @@ import numpy as np
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description, Predict
-from mlscope.worker.predictors._options import take, whole
+from mlscope.worker.predictors._options import flag, take, whole
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
 
 _SPIN_NS = 300_000
 _SPIN_AMONG_STREAMS_NS = 100_000
+_FOREVER_NS = 1 << 62
 _BLOCK = 1 << 14
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _ARITY = {"constant": 1, "exponential": 1, "uniform": 2, "bimodal": 3}
@@ -100,11 +102,14 @@ class _Law:
 class _Sleep:
     def load(self, command: Load) -> Description:
         options = take(
-            command.options, {"law": "constant:5ms", "per_sample": "0ms", "stall": "", "seed": 0, "classes": 10}
+            command.options,
+            {"law": "constant:5ms", "per_sample": "0ms", "stall": "", "seed": 0, "classes": 10, "spin": False},
         )
         self._text, self._seed = str(options["law"]), whole(options, "seed", 0)
         self._law = _Law(self._text, self._seed)
         self._spin_ns = _SPIN_NS if command.streams == 1 else _SPIN_AMONG_STREAMS_NS
+        if flag(options, "spin"):
+            self._spin_ns = _FOREVER_NS
         self._per_sample = int(_nanoseconds(str(options["per_sample"])))
         self._stall_ns, self._stall_call = _stall(str(options["stall"]))
         self._calls = itertools.count()
