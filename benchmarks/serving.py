@@ -163,7 +163,9 @@ def server_limit(pairs: int, folder: Path) -> list[Ratio]:
     short = 2.0 if quick else 15.0
     base = LoadRequest(scenario="Server", target_latency_ms=_BOUND_MS, random_inputs=True)
     request, file = _request(folder, base, streams="auto", recalibrate=True)
-    layout = _layout(_run(_at(request, None, short, 0)))
+    begin = _run(_at(request, None, short, 0))
+    layout = _layout(begin)
+    capacity = layout["streams"] * 1e9 / _services(begin).mean()
     request = request.model_copy(update={**layout, "recalibrate": False})
     _say(f"  Server: {layout['streams']} streams x {layout['threads']} threads")
     last: list[Outcome] = []
@@ -172,7 +174,7 @@ def server_limit(pairs: int, folder: Path) -> list[Ratio]:
         last.append(_run(_at(request, rate, length, seed)))
         return _p99_ms(last[-1])
 
-    ours = _largest(own, seconds, short)
+    ours = _largest(own, seconds, short, capacity)
     runs = last[-len(_SEEDS) :]
     services = np.concatenate([_services(outcome) for outcome in runs])
     limit = largest_rate(services, int(layout["streams"]), percentile=99, bound_ns=_BOUND_MS * 1e6, requests=200_000)
@@ -181,7 +183,11 @@ def server_limit(pairs: int, folder: Path) -> list[Ratio]:
         f"p99 {np.percentile(services, 99) / 1e6:.3f} ms: p99 of the stay is {_BOUND_MS:g} ms at {limit:.1f}/s; "
         f"the servers can do {int(layout['streams']) * 1e9 / services.mean():.1f} at all"
     )
-    theirs = _largest(lambda rate, length, seed: _bare("server", file, rate, length, seed) / 1e6, seconds, short)
+
+    def straightforward(rate: float, length: float, seed: int) -> float:
+        return _bare("server", file, rate, length, seed) / 1e6
+
+    theirs = _largest(straightforward, seconds, short, capacity)
     valid, queries = _largest_valid(request, ours, seconds)
     name = f"Server queries/s with p99 <= {_BOUND_MS:g} ms"
     return [
@@ -198,7 +204,8 @@ def _single(name: str, a: float, b: float, limit: str) -> Ratio:
 
 def _at(request: Request, rate: float | None, seconds: float, seed: int) -> Request:
     assert request.load is not None
-    load = request.load.model_copy(update={"target_qps": rate, "min_duration_s": seconds})
+    settings = {"min_query_count": 100}  # the time decides
+    load = request.load.model_copy(update={"target_qps": rate, "min_duration_s": seconds, "settings": settings})
     return request.model_copy(update={"load": load, "seed": seed})
 
 
@@ -220,14 +227,20 @@ def _services(outcome: Outcome) -> np.ndarray:
     return times[~np.array(table["warmup"])].astype(float)
 
 
-def _largest(p99_ms: Callable[[float, float, int], float], seconds: float, short: float) -> float:
-    """The largest rate whose p99, as the median of the seeds' full runs, keeps the bound.
+def _largest(p99_ms: Callable[[float, float, int], float], seconds: float, short: float, capacity: float) -> float:
+    """The largest rate whose p99, as the median of the seeds' full runs, keeps the bound; 0 where none does.
 
-    Short runs bracket it to 3 %; then the rate goes down (or up, where the first one holds) in steps of 3 %.
+    Short runs, from half of the capacity on, bracket it to 3 %; then the rate goes down (or up, where the first one
+    holds) in steps of 3 %.
     """
-    low, high = 1.0, 2.0
-    while p99_ms(high, short, 0) <= _BOUND_MS:
-        low, high = high, 2 * high
+    least = capacity / 64
+    low, high = capacity / 2, capacity / 2
+    while p99_ms(low, short, 0) > _BOUND_MS:
+        low, high = low / 2, low
+        if low < least:
+            return 0.0
+    while high == low or p99_ms(high, short, 0) <= _BOUND_MS:
+        low, high = high, 1.25 * high
     while high / low > 1 / _STEP:
         rate = (low + high) / 2
         low, high = (rate, high) if p99_ms(rate, short, 0) <= _BOUND_MS else (low, rate)
@@ -240,7 +253,7 @@ def _largest(p99_ms: Callable[[float, float, int], float], seconds: float, short
     rate = low
     while not holds(rate):
         rate *= _STEP
-        if rate < 1:
+        if rate < least:
             return 0.0
     if rate == low:
         while holds(rate / _STEP):
@@ -252,7 +265,7 @@ def _largest(p99_ms: Callable[[float, float, int], float], seconds: float, short
 def _largest_valid(request: Request, begin: float, seconds: float) -> tuple[float, int]:
     """The largest rate (in steps of 3 % down from `begin`) that LoadGen calls VALID, and its queries."""
     rate = begin
-    while rate >= 1:
+    while rate > begin / 64:
         found = _run(_at(request, rate, seconds, 0)).record
         assert found.loadgen is not None
         if found.loadgen.validity == "VALID":

@@ -97,6 +97,7 @@ def test_a_calibration_is_kept_with_the_run_and_used_again(home: Path) -> None:
         (("--scenario", "MultiStream", "--max-delay", "2ms"), "--max-delay is for the scenarios Server and Offline"),
         (("--scenario", "Server", "--streams", "none"), 'invalid value for --streams: "none" is no whole number'),
         (("--scenario", "Server", "--streams", "0"), '--streams: "0" cannot be used'),
+        (("--scenario", "Offline", "--queue-capacity", "9"), "--queue-capacity is for the scenario Server; an Offline"),
         (("--scenario", "Server", "--max-batch", "auto"), "--max-batch auto is for the scenario Offline"),
     ],
 )

@@ -16,7 +16,9 @@ from mlscope.worker._model import Model
 from mlscope.worker._problem import Problem
 from mlscope.worker.load.serving import Served, Serving
 from mlscope.worker.predictors import Description, Predict
-from mlscope.worker.protocol import Load, Tensor
+from mlscope.worker.protocol import Failed, Load, Probe, Probed, Tensor
+from tests.worker import models
+from tests.worker.process import WorkerProcess
 
 Array = np.ndarray[Any, Any]
 MS = 1_000_000
@@ -247,3 +249,22 @@ def test_a_framework_with_one_stream_says_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("mlscope.worker._model._create", lambda name: object())
     with pytest.raises(Problem, match="echo runs one stream in a process, not 2; use --streams 1"):
         Model().load(Load("echo", {}, [], 1, 1, streams=2))
+
+
+@pytest.mark.alone
+def test_a_probe_tells_the_throughput_of_all_streams_and_the_time_of_each_batch(worker: WorkerProcess) -> None:
+    options = {"law": "constant:10ms", "per_sample": "1ms"}
+    worker.load("sleep", [Tensor("x", "float32", (2,))], batch=5, streams=2, options=options)
+    for rows in (5, 1):
+        seen = worker.ask(Probe(0.3, rows), Probed)
+        expected = 2 * rows * 1000 / (10 + rows)
+        assert 0.75 * expected <= seen.samples_per_s <= 1.001 * expected
+        assert min(seen.batch_ns) >= (10 + rows) * MS
+        assert len(seen.batch_ns) >= 20
+
+
+def test_a_probe_of_a_model_that_fails_says_so(worker: WorkerProcess) -> None:
+    worker.load("onnxruntime", [Tensor("x", "int64", (1,))], graph=models.picky(worker.folder / "picky.onnx", rows=1))
+    failed = worker.ask(Probe(0.1, 1), Failed)
+    assert failed.kind == "model"
+    assert failed.message.startswith("the model failed")

@@ -60,6 +60,8 @@ def check_serving(request: Request) -> None:
         raise UsageError(f"--threads auto is not for {request.command}", hint="give a number, or leave it out")
     if request.max_batch == "auto" and scenario != "Offline":
         raise UsageError("--max-batch auto is for the scenario Offline", hint="give a number, or leave it out")
+    if request.queue_capacity is not None and scenario == "Offline":
+        raise UsageError("--queue-capacity is for the scenario Server; an Offline query is queued whole")
     if is_served(request):
         return
     said = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from mlscope.worker._model import Model
 from mlscope.worker._problem import Problem
 from mlscope.worker.load.serving import Served, Serving
-from mlscope.worker.protocol import Probe, Probed, Tensor
+from mlscope.worker.protocol import Probe, Probed
 
 __all__ = ["run"]
 
@@ -35,7 +36,7 @@ def run(command: Probe, model: Model) -> Probed:
             raise batch.error
         times[batch.stream].append((batch.start_ns, batch.end_ns))
 
-    samples = [_random(tensor, 2 * rows) for tensor in model.inputs]
+    samples = [_random(tensor.element_type, (2 * model.batch_size, *tensor.shape[1:])) for tensor in model.inputs]
     serving = Serving(
         model,
         samples,
@@ -61,9 +62,10 @@ def run(command: Probe, model: Model) -> Probed:
     return Probed(rate, [end - start for own in times for start, end in own])
 
 
-def _random(tensor: Tensor, count: int) -> np.ndarray[Any, Any]:
+@functools.lru_cache
+def _random(element_type: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """Seeded samples: normal numbers, bytes, or 0 and 1 for other whole numbers."""
-    random, dtype, shape = np.random.default_rng(0), np.dtype(tensor.element_type), (count, *tensor.shape[1:])
+    random, dtype = np.random.default_rng(0), np.dtype(element_type)
     if dtype.kind == "f":
         return random.standard_normal(shape, np.float32).astype(dtype)
     return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
