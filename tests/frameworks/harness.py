@@ -19,8 +19,8 @@ import pytest
 from mlscope.errors import MlscopeError
 from mlscope.manifests import load_framework
 from mlscope.stacks import find_stack
-from mlscope.worker.protocol import Load, Loaded, Tensor
-from tests.worker.process import Slots, WorkerProcess
+from mlscope.worker.protocol import Load, Loaded, Tensor, TestDone
+from tests.worker.process import Slots, WorkerProcess, load_test
 
 Array = np.ndarray[Any, Any]
 BUILTIN = Path(__file__).resolve().parents[2] / "src/mlscope/manifests/builtin"
@@ -123,6 +123,21 @@ def load(
     """A Load command; files by role."""
     paths = {role: str(path) for role, path in files.items()}
     return Load(predictor, paths, list(inputs), batch, fields.pop("threads", 1), **fields)
+
+
+def served(worker: WorkerProcess, command: Load, samples: Sequence[Array]) -> list[Array]:
+    """The model's outputs for all samples, asked for by LoadGen and answered by the streams of the command."""
+    loaded = worker.ask(command, Loaded)
+    assert loaded.effective["streams"] == command.streams
+    assert loaded.effective["threads"] == command.threads
+    count, outputs = len(samples[0]), []
+    for number, tensor in enumerate(loaded.outputs):
+        outputs.append(worker.folder / f"served-{number}.npy")
+        np.lib.format.open_memmap(outputs[-1], "w+", np.dtype(tensor.element_type), (count, *tensor.shape[1:]))
+    paths = [str(path) for path in outputs]
+    test = load_test(worker.folder, "Offline", "AccuracyOnly", samples, outputs=paths, answer="none")
+    assert worker.ask(test, TestDone).serving["streams"] == command.streams
+    return [np.load(path) for path in outputs]
 
 
 def answers(worker: WorkerProcess, command: Load, samples: Sequence[Array]) -> list[Array]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlscope.worker.protocol import Failed, Loaded, Tensor
-from tests.frameworks.harness import IMAGE, answers, check_digits, digits, interpreter, load, run_recipe
+from tests.frameworks.harness import IMAGE, answers, check_digits, digits, interpreter, load, run_recipe, served
 from tests.worker import models
 from tests.worker.conftest import Start
 
@@ -55,6 +56,16 @@ def test_the_recipe_makes_the_same_bytes_again(digits_tflite: Path, tmp_path: Pa
     python = interpreter("tensorflow", "onnx")
     again = run_recipe(python, "digits_litert.py", tmp_path / "again", {"graph": "other.tflite"})["graph"]
     assert again.read_bytes() == digits_tflite.read_bytes()
+
+
+@pytest.mark.parametrize(("threads", "fixed", "pin"), [(1, False, True), (2, False, False), (1, True, False)])
+def test_streams_give_the_same_numbers(start: Start, tmp_path: Path, threads: int, fixed: bool, pin: bool) -> None:
+    values = np.arange(60, dtype=np.float32).reshape(20, 3)
+    path = models.tflite_sum(tmp_path / "sum.tflite", fixed=fixed)
+    x = Tensor("x", "float32", (3,))
+    command = load("litert", {"graph": path}, [x], batch=3, threads=threads, streams=2, pin=pin)
+    (sums,) = served(start(), command, [values])
+    np.testing.assert_array_equal(sums, values + 0.5)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlscope.worker.protocol import Failed, Loaded, Quit, Ready, Tensor
-from tests.frameworks.harness import IMAGE, ONNX, answers, check_digits, digits, expected, interpreter, load
+from tests.frameworks.harness import IMAGE, ONNX, answers, check_digits, digits, expected, interpreter, load, served
 from tests.worker import models
 from tests.worker.conftest import Start
 from tests.worker.process import WorkerProcess
@@ -79,6 +79,14 @@ def test_digits_cnn_is_what_it_is_in_onnxruntime(
     (logits,) = run(
         worker, ONNX, [digits()[0]], inputs=[IMAGE], batch=batch, threads=threads, options={"reshape": reshape}
     )
+    check_digits(logits)
+
+
+@pytest.mark.parametrize("pin", [False, True])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_streams_give_the_same_numbers(worker: WorkerProcess, batch: int, pin: bool) -> None:
+    command = load("openvino", {"graph": ONNX}, [IMAGE], batch=batch, streams=2, pin=pin)
+    (logits,) = served(worker, command, [digits()[0]])
     check_digits(logits)
 
 

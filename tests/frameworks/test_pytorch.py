@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 
 from mlscope.worker.protocol import Failed, Loaded, Tensor
-from tests.frameworks.harness import IMAGE, answers, check_digits, digits, expected, interpreter, load, run_recipe
+from tests.frameworks.harness import (
+    IMAGE,
+    answers,
+    check_digits,
+    digits,
+    expected,
+    interpreter,
+    load,
+    run_recipe,
+    served,
+)
 from tests.frameworks.pytorch_models import SCRIPT
 from tests.worker.conftest import Start
 from tests.worker.process import Slots, WorkerProcess
@@ -87,6 +97,18 @@ def test_digits_cnn_is_what_it_is_in_onnxruntime(
     path = digits_files[form]
     (logits,) = run(worker, path, [digits()[0]], inputs=[IMAGE], batch=batch, threads=threads)
     check_digits(logits)
+
+
+@pytest.mark.parametrize("form", ["pt2", "pt"])
+def test_streams_give_the_same_numbers(worker: WorkerProcess, digits_files: dict[str, Path], form: str) -> None:
+    command = load("pytorch", {"graph": digits_files[form]}, [IMAGE], batch=7, threads=2, streams=2)
+    (logits,) = served(worker, command, [digits()[0]])
+    check_digits(logits)
+
+
+def test_a_compiled_model_runs_one_stream(refusing: WorkerProcess, digits_files: dict[str, Path]) -> None:
+    said = refuse(refusing, digits_files["pt2"], IMAGE, options={"compile": True}, streams=2)
+    assert said == ("option", "what torch.compile makes runs one stream in a process; use --streams 1")
 
 
 @pytest.mark.parametrize(("form", "option"), [("pt2", "compile"), ("pt", "freeze")])
