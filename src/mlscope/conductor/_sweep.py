@@ -5,12 +5,12 @@ The one engine behind `mlscope explore` and behind lists of models and framework
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from mlscope.conductor._evaluate import evaluate_prepared, prepare_any
 from mlscope.conductor._keep import Keeper
@@ -22,7 +22,7 @@ from mlscope.plan import Request
 from mlscope.results import Filter, Record, open_store
 from mlscope.worker.protocol import Tensor
 
-__all__ = ["Point", "PointRun", "sweep"]
+__all__ = ["Point", "PointRun", "Sweeper", "sweep"]
 
 State = Literal["measured", "there", "failed", "left"]
 
@@ -53,6 +53,11 @@ class PointRun:
     outcome: Outcome | None = None
     error: MlscopeError | None = None
 
+    @property
+    def ends(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return isinstance(self.error, Interrupted) or (self.outcome is not None and self.outcome.interrupted)
+
 
 def sweep(
     points: Sequence[Point],
@@ -78,53 +83,65 @@ def sweep(
     Yields:
         What became of each, in the order in which they are run. After a run that was interrupted, nothing more.
     """
-    recover(observer)  # a run that was killed while it was put away is there, and is indexed now
-    with contextlib.closing(_Sweep(points, observer, repetitions, skip_existing, budget_s)) as state:
+    total = len(points) * repetitions
+    with Sweeper(observer, total=total, skip_existing=skip_existing, budget_s=budget_s) as sweeper:
         for repetition in range(1, repetitions + 1):
-            for number in range(len(points)):
-                found = state.run(number, repetition)
+            for point in points:
+                found = sweeper.run(point, repetition)
                 yield found
-                if isinstance(found.error, Interrupted) or (found.outcome and found.outcome.interrupted):
+                if found.ends:
                     return
 
 
-class _Sweep:
-    """A sweep under way."""
+class Sweeper:
+    """Runs points of a sweep or a search, one by one.
+
+    Args:
+        observer: Hears how it goes.
+        total: How many runs there will be, if that is known.
+        skip_existing: As for :func:`sweep`.
+        budget_s: As for :func:`sweep`.
+    """
 
     def __init__(
         self,
-        points: Sequence[Point],
         observer: Observer,
-        repetitions: int,
-        skip_existing: bool,
-        budget_s: float | None,
+        *,
+        total: int | None = None,
+        skip_existing: bool = False,
+        budget_s: float | None = None,
     ) -> None:
-        self._points = points
+        recover(observer)  # a run that was killed while it was put away is there, and is indexed now
         self._observer = observer
-        self._total = len(points) * repetitions
+        self._total = total
         self._skip = skip_existing
         self._end = None if budget_s is None else time.monotonic() + budget_s
-        self._prepared: dict[int, tuple[Prepared, list[Tensor] | None] | MlscopeError] = {}
+        self._prepared: dict[str, tuple[Prepared, list[Tensor] | None] | MlscopeError] = {}
         self._existing: dict[str | None, list[Record]] = {}
         self._keeper = Keeper()
         self._took: list[float] = []
         self._number = 0
         self._warned: set[str] = set()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Nothing is running yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End the worker that was kept."""
         self._keeper.close()
 
-    def run(self, number: int, repetition: int) -> PointRun:
-        """One repetition of one point."""
-        point = self._points[number]
+    def run(self, point: Point, repetition: int) -> PointRun:
+        """One repetition of one point; whatever happens is told in the result."""
         self._number += 1
         if self._end is not None and self._expected() > self._end - time.monotonic():
             return PointRun(point, repetition, "left")
         begin = time.monotonic()
         observer = _Prefixed(self._observer, self._prefix(), self._warned)
         try:
-            prepared, inputs = self._prepare(number, observer)
+            prepared, inputs = self._prepare(point, observer)
             found = self._there(prepared, repetition) if self._skip else None
             if found is not None:
                 return PointRun(point, repetition, "there", found)
@@ -137,15 +154,16 @@ class _Sweep:
         state: State = "measured" if outcome.error is None else "failed"
         return PointRun(point, repetition, state, outcome.record, outcome, outcome.error)
 
-    def _prepare(self, number: int, observer: Observer) -> tuple[Prepared, list[Tensor] | None]:
+    def _prepare(self, point: Point, observer: Observer) -> tuple[Prepared, list[Tensor] | None]:
         """Resolved once a point; what cannot be prepared fails in the same words each time."""
-        if number not in self._prepared:
+        key = point.request.model_dump_json()
+        if key not in self._prepared:
             try:
-                request = self._points[number].request.model_copy(update={"repetitions": 1})
-                self._prepared[number] = prepare_any(request, observer)
+                request = point.request.model_copy(update={"repetitions": 1})
+                self._prepared[key] = prepare_any(request, observer)
             except MlscopeError as error:
-                self._prepared[number] = error
-        found = self._prepared[number]
+                self._prepared[key] = error
+        found = self._prepared[key]
         if isinstance(found, MlscopeError):
             raise found
         return found
@@ -169,6 +187,8 @@ class _Sweep:
     def _prefix(self) -> str:
         if self._total == 1:
             return ""
+        if self._total is None:
+            return f"run {self._number}: "
         left = self._expected() * (self._total - self._number + 1)
         about = f", about {_duration(left)} left" if self._took else ""
         return f"{self._number} of {self._total}{about}: "
