@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mlscope.cli import _values
-from mlscope.cli._axes import combinations, read_axes
+from mlscope.cli._axes import Combination, combinations, read_axes
 from mlscope.cli._declare import FlagGroup, flag, group
 from mlscope.cli._evaluations import show_tables
 from mlscope.cli._explore_file import read_file
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlscope.analyses import SweepPoint
     from mlscope.conductor import Point, PointRun
 
-__all__ = ["explore"]
+__all__ = ["Plan", "explore", "summed_up"]
 
 
 @group("Sweep", 5)
@@ -60,6 +60,30 @@ class SweepFlags(FlagGroup):
             converter=_values.seconds,
         ),
     ] = None
+    maximize: Annotated[
+        str | None,
+        flag(
+            "Find the largest value of this flag (samples-per-query, target-qps, …) that is VALID; its own range or list "
+            "says between what.",
+            metavar="FLAG",
+        ),
+    ] = None
+    latency_bound_s: Annotated[
+        float | None,
+        flag(
+            "With --maximize: the scenario's percentile of latency must keep this too.",
+            "--latency-bound",
+            metavar="TIME",
+            converter=_values.seconds,
+        ),
+    ] = None
+    tune: Annotated[
+        bool,
+        flag(
+            "Find the fastest combination for Offline or SingleStream; of the axes that are given, or of threads, streams "
+            "and batch sizes."
+        ),
+    ] = False
     dry_run: Annotated[bool, flag("Only show the command line of every point.")] = False
     plot: Annotated[
         Path | None, flag("Also draw the points: .png, .svg or .html.", "--plot", "--plot-path", metavar="FILE")
@@ -93,33 +117,81 @@ def explore(
     recorded under one experiment. Interrupted or killed, the same command line goes on where it stopped. The model
     stays loaded while only the load changes.
     """
-    points = _points(words, sweep, flags)
+    _check(sweep)
+    plan = _plan(words, sweep, flags)
     if sweep.dry_run:
-        emit("\n".join(_command_line(arguments) for arguments, _ in points))
+        emit("\n".join(shlex.join(("mlscope", *line)) for line, _ in _points(plan)))
         return 0
+    if sweep.maximize is not None or sweep.tune:
+        return _search(plan, output)
+    points = [point for _, point in _points(plan)]
+    return _show(points, _sweep(points, sweep, flags), sweep, output)
+
+
+def _check(sweep: SweepFlags) -> None:
     if sweep.repetitions < 1:
         raise UsageError(f'"{sweep.repetitions}" cannot be used: it must be 1 or more', where="--repetitions")
-    runs = _sweep([point for _, point in points], sweep, flags)
-    return _show([point for _, point in points], runs, sweep, output)
+    if sweep.maximize is not None and sweep.tune:
+        raise UsageError("--maximize and --tune look for different things", hint="give one of them")
+    if sweep.latency_bound_s is not None and sweep.maximize is None:
+        raise UsageError("--latency-bound is about --maximize")
 
 
-def _points(words: Sequence[str], sweep: SweepFlags, flags: Globals) -> list[tuple[Sequence[str], Point]]:
-    """Every point with its command line."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """A sweep as it was asked for."""
+
+    sweep: SweepFlags
+    flags: Globals
+    command: tuple[str, ...]
+    arguments: list[str]
+    ties: list[list[str]]
+    experiment: str
+
+    def combinations(self, arguments: Sequence[str]) -> list[Combination]:
+        """The points of arguments whose values are lists and ranges."""
+        axes, fixed = read_axes(arguments)
+        if self.flags.config is not None:
+            fixed.append(f"--config={self.flags.config}")
+        fixed += [f"--{name}" for name in ("local", "verbose", "debug") if getattr(self.flags, name)]
+        return combinations(axes, fixed, self.ties)
+
+    def point(self, arguments: Sequence[str], values: Mapping[str, str]) -> Point:
+        """The evaluation of one command line, read by the parser that reads it otherwise.
+
+        Raises:
+            UsageError: It is wrong, or asks for several.
+        """
+        from mlscope.cli._app import measurement
+
+        points = measurement((*self.command, *arguments), secret=self.flags.secret).points
+        if len(points) != 1:
+            raise UsageError("a point of a sweep is one evaluation", hint="name models one by one")
+        request = points[0].request.model_copy(update={"experiment": self.experiment, "repetitions": 1})
+        return dataclasses.replace(points[0], request=request, values=dict(values) or {"command": " ".join(self.command)})
+
+
+def _plan(words: Sequence[str], sweep: SweepFlags, flags: Globals) -> Plan:
     command, arguments, ties = _arguments(words, sweep)
-    axes, fixed = read_axes(arguments)
-    if flags.config is not None:
-        fixed.append(f"--config={flags.config}")
-    fixed += [f"--{name}" for name in ("local", "verbose", "debug") if getattr(flags, name)]
-    found = combinations(axes, fixed, ties)
-    experiment = sweep.experiment or _experiment(command, sorted(arguments), ties)
-    points: list[tuple[Sequence[str], Point]] = []
-    for combination in found:
-        line = (*command, *combination.arguments)
-        for point in _parse(line, flags):
-            values = dict(combination.values) or {"command": " ".join(command)}
-            request = point.request.model_copy(update={"experiment": experiment, "repetitions": 1})
-            points.append((line, dataclasses.replace(point, request=request, values=values)))
-    return points
+    return Plan(
+        sweep, flags, command, arguments, ties, sweep.experiment or _experiment(command, sorted(arguments), ties)
+    )
+
+
+def _points(plan: Plan) -> list[tuple[Sequence[str], Point]]:
+    """Every point with its command line."""
+    return [
+        ((*plan.command, *each.arguments), plan.point(each.arguments, each.values))
+        for each in plan.combinations(plan.arguments)
+    ]
+
+
+def _search(plan: Plan, output: OutputFlags) -> int:
+    from mlscope.cli import _searches
+
+    with TerminalObserver(plan.flags.verbose) as observer:
+        found = _searches.search(plan, observer)
+    return _searches.show(found, plan, output)
 
 
 def _arguments(words: Sequence[str], sweep: SweepFlags) -> tuple[tuple[str, ...], list[str], list[list[str]]]:
@@ -140,17 +212,6 @@ def _experiment(command: Sequence[str], arguments: Sequence[str], ties: Sequence
     from mlscope._schema import canonical_digest
 
     return f"explore-{canonical_digest([list(command), list(arguments), [list(tie) for tie in ties]])[:12]}"
-
-
-def _parse(line: Sequence[str], flags: Globals) -> Sequence[Point]:
-    """The evaluations that a command line asks for, told by the parser that reads it otherwise."""
-    from mlscope.cli._app import measurement
-
-    return measurement(line, secret=flags.secret).points
-
-
-def _command_line(words: Sequence[str]) -> str:
-    return shlex.join(("mlscope", *words))
 
 
 def _sweep(points: Sequence[Point], sweep: SweepFlags, flags: Globals) -> list[PointRun]:
@@ -174,7 +235,7 @@ def _sweep(points: Sequence[Point], sweep: SweepFlags, flags: Globals) -> list[P
 def _show(points: Sequence[Point], runs: Sequence[PointRun], sweep: SweepFlags, output: OutputFlags) -> int:
     from mlscope import analyses
 
-    table = analyses.sweep_table([_summed_up(point, runs) for point in points])
+    table = analyses.sweep_table([summed_up(point, runs) for point in points])
     show_tables([table], output)
     there = sum(run.state == "there" for run in runs)
     if there:
@@ -183,12 +244,13 @@ def _show(points: Sequence[Point], runs: Sequence[PointRun], sweep: SweepFlags, 
     if sweep.plot is not None:
         analyses.plot_sweep(table, sweep.plot, f"{points[0].request.command}: {points[0].request.experiment}")
         note(f"plot written to {sweep.plot}")
-    if any(run.outcome is not None and run.outcome.interrupted for run in runs):
+    if any(run.ends for run in runs):
         return Interrupted.exit_code
     return next((run.error.exit_code for run in runs if run.error is not None), 0)
 
 
-def _summed_up(point: Point, runs: Sequence[PointRun]) -> SweepPoint:
+def summed_up(point: Point, runs: Sequence[PointRun]) -> SweepPoint:
+    """A point with all of its runs."""
     from mlscope.analyses import SweepPoint
 
     mine = [run for run in runs if run.point is point]
