@@ -134,3 +134,74 @@ def test_several_models_are_compared(cli: Cli) -> None:
     done = cli("benchmark", "--model-name", "null,sleep", "--random-inputs", "--min-duration", "50ms", "-f", "json")
     assert done.code == 0, done.err
     assert [each["record"]["model_name"] for each in done.json()["evaluations"]] == ["null", "sleep"]
+
+
+V05 = (
+    *("explore", "benchmark", "--model-name", "sleep", "--random-inputs", "--scenario", "MultiStream"),
+    *("--option", "law=constant:0ms", "--multistream", "v0.5", "--maximize", "samples-per-query"),
+    *("--tie", "batch-size,samples-per-query", "--dataset-size", "64", "--min-duration", "8s"),
+    *("--setting", "min_query_count=100", "-f", "json"),
+)
+
+
+@pytest.mark.alone
+def test_the_originals_story_of_samples_per_query(cli: Cli) -> None:
+    """With 1.59 ms a sample the 99th percentile crosses 50 ms between 31 and 32 samples."""
+    done = cli(*V05, "--option", "per_sample=1.59ms")
+    assert done.code == 0, done.err
+    (search,) = done.json()["searches"]
+    assert (search["best"], search["first_failing"], search["confirmed"]) == (31, 32, True)
+    assert search["runs"] < 8
+    failed = next(step for step in search["steps"] if step["value"] == 32)
+    assert "INVALID" in failed["note"]
+    assert "took 2 intervals of 50 ms" in failed["note"]
+    again = cli(*V05, "--option", "per_sample=1.59ms")
+    assert again.json()["searches"] == [search]
+    assert [row["ids"] for row in again.json()["points"]] == [row["ids"] for row in done.json()["points"]]
+
+
+@pytest.mark.parametrize(
+    ("per_sample", "outcome", "words"),
+    [
+        ("60ms", "nothing", "no samples-per-query from 1 on is VALID; the nearest miss is samples-per-query 1: INVALID"),
+        ("0ms", "everything", "every samples-per-query up to 16 is VALID, confirmed by a run of full length"),
+    ],
+)
+def test_bounds_that_nothing_and_everything_meets(cli: Cli, per_sample: str, outcome: str, words: str) -> None:
+    done = cli(*V05[:-2], "--option", f"per_sample={per_sample}", "--samples-per-query", "1:16", "--min-duration", "2s")
+    assert done.code == 0, done.err
+    assert words in done.out
+    assert done.out.count("short") + done.out.count("full") <= 6, outcome
+
+
+def test_the_best_of_some_threads_and_batches(cli: Cli) -> None:
+    """One call takes 4 ms whatever its batch, so the largest batch is the fastest."""
+    done = cli(
+        *("explore", "benchmark", "--model-name", "sleep", "--random-inputs", "--option", "law=constant:4ms", "--tune"),
+        *("--scenario", "Offline", "--batch-size", "1,4,16", "--threads", "1", "--streams", "1", "-f", "json"),
+        *("--min-duration", "500ms", "--time-budget", "6s"),
+    )
+    assert done.code == 0, done.err
+    (search,) = done.json()["searches"]
+    assert search["best"] == {"batch-size": "16"}
+    assert search["confirmed"]
+    assert len(search["tune"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--maximize target-qps", "--maximize target-qps is for the Server scenario"),
+        ("--maximize samples-per-query --samples-per-query 8:2", '"8:2" is empty'),
+        ("--maximize samples-per-query --samples-per-query x", "no number"),
+        ("--maximize target-qps --tune", "look for different things"),
+        ("--latency-bound 5ms", "--latency-bound is about --maximize"),
+        ("--maximize nonsense", "has no flag --nonsense"),
+        ("--tune --scenario Server", "--tune is for Offline and SingleStream"),
+    ],
+)
+def test_searches_that_cannot_be(cli: Cli, words: str, message: str) -> None:
+    base = ("explore", "benchmark", "--model-name", "null", "--random-inputs", "--min-duration", "100ms")
+    done = cli(*base, *words.split())
+    assert done.code == 2, done.err
+    assert message in done.err

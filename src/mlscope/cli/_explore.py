@@ -63,8 +63,8 @@ class SweepFlags(FlagGroup):
     maximize: Annotated[
         str | None,
         flag(
-            "Find the largest value of this flag (samples-per-query, target-qps, …) that is VALID; its own range or list "
-            "says between what.",
+            "Find the largest value of this flag (samples-per-query, target-qps, …) that is VALID; its own range "
+            "or list says between what.",
             metavar="FLAG",
         ),
     ] = None
@@ -80,8 +80,8 @@ class SweepFlags(FlagGroup):
     tune: Annotated[
         bool,
         flag(
-            "Find the fastest combination for Offline or SingleStream; of the axes that are given, or of threads, streams "
-            "and batch sizes."
+            "Find the fastest combination for Offline or SingleStream, of the axes that are given, or of threads, "
+            "streams and batch sizes."
         ),
     ] = False
     dry_run: Annotated[bool, flag("Only show the command line of every point.")] = False
@@ -168,7 +168,9 @@ class Plan:
         if len(points) != 1:
             raise UsageError("a point of a sweep is one evaluation", hint="name models one by one")
         request = points[0].request.model_copy(update={"experiment": self.experiment, "repetitions": 1})
-        return dataclasses.replace(points[0], request=request, values=dict(values) or {"command": " ".join(self.command)})
+        return dataclasses.replace(
+            points[0], request=request, values=dict(values) or {"command": " ".join(self.command)}
+        )
 
 
 def _plan(words: Sequence[str], sweep: SweepFlags, flags: Globals) -> Plan:

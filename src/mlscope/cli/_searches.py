@@ -230,7 +230,9 @@ def search(plan: Plan, observer: Observer) -> list[_Found]:
 def _maximized(plan: Plan, flag: str, sweeper: Sweeper) -> list[_Found]:
     prefix = f"--{flag}="
     said = [each.removeprefix(prefix) for each in plan.arguments if each.startswith(prefix)]
-    others = [each for each in plan.arguments if not each.startswith(prefix)]
+    tied = [f"--{name}=" for tie in plan.ties if flag in tie for name in tie]
+    others = [each for each in plan.arguments if not each.startswith((prefix, *tied))]
+    plan = dataclasses.replace(plan, ties=[tie for tie in plan.ties if flag not in tie])
     bound_ms = plan.sweep.latency_bound_s * 1e3 if plan.sweep.latency_bound_s is not None else None
     found = []
     for combination in plan.combinations(others):
@@ -238,7 +240,7 @@ def _maximized(plan: Plan, flag: str, sweeper: Sweeper) -> list[_Found]:
         def make(value: float, full: bool, combination: Combination = combination) -> Point:
             text = f"{value:g}" if value < 1e6 else f"{value:.10g}"
             values = {**combination.values, flag: text, "length": "full" if full else "short"}
-            point = plan.point((*combination.arguments, f"{prefix}{text}"), values)
+            point = plan.point((*combination.arguments, *(f"{each}{text}" for each in dict.fromkeys((prefix, *tied)))), values)
             return point if full else _shortened(point)
 
         def first(combination: Combination = combination) -> float:

@@ -47,7 +47,7 @@ class Judge:
         seen, percentile = _bounded_latency(record)
         bound = self.bound_ns or _own_bound(record)
         margin = error = None
-        note = test.validity
+        note: str = test.validity
         if bound is not None and seen is not None:
             value, error_ns = seen
             margin, error = (bound - value) / bound, error_ns / bound if error_ns else None
