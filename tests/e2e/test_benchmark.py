@@ -133,27 +133,30 @@ def test_a_submission_run_reports_the_accuracy_of_one_part_and_the_speed_of_the_
     assert len(run.latencies_ns(of="query" if first.of == "query" else "sample")) == first.count
 
 
-def test_the_search_for_the_peak_ends_in_a_rate(home: Path) -> None:
+@pytest.mark.alone
+def test_the_search_for_the_peak_ends_in_a_rate_that_was_confirmed(home: Path) -> None:
+    """One answer takes 2 ms, so that the queue grows without end at 500 queries a second."""
     run = mlscope.evaluate(
         "sleep",
         options={"law": "constant:2ms"},
         scenario="Server",
         mode="FindPeakPerformance",
-        load={
-            "count_override": 40,
-            "min_duration_s": 0.1,
-            "target_qps": 100,
-            "target_latency_ms": 30,
-            "settings": {
-                "server_find_peak_qps_boundary_step_size": 100,
-                "server_find_peak_qps_decimals_of_precision": 0,
-            },
-        },
+        load={"min_duration_s": 2, "target_qps": 300, "target_latency_ms": 30},
     )
-    assert run.record.loadgen is not None
-    assert run.record.loadgen.metric_value is not None
-    assert 0 < run.record.loadgen.metric_value <= 510
-    assert run.record.latency == ()
+    search, result = run.record.search, run.record.loadgen
+    assert search is not None
+    assert result is not None
+    assert (search.outcome, search.confirmed, result.validity, result.mode) == (
+        "found",
+        True,
+        "VALID",
+        "FindPeakPerformance",
+    )
+    assert search.best is not None
+    assert 350 < search.best < 500
+    assert result.effective_settings["server_target_qps"] == search.best
+    assert run.record.latency[0].count >= 662
+    assert len(run.latencies_ns(of="query")) == run.record.latency[0].count
 
 
 @pytest.mark.parametrize(

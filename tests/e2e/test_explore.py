@@ -163,7 +163,11 @@ def test_the_originals_story_of_samples_per_query(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("per_sample", "outcome", "words"),
     [
-        ("60ms", "nothing", "no samples-per-query from 1 on is VALID; the nearest miss is samples-per-query 1: INVALID"),
+        (
+            "60ms",
+            "nothing",
+            "no samples-per-query from 1 on is VALID; the nearest miss is samples-per-query 1: INVALID",
+        ),
         ("0ms", "everything", "every samples-per-query up to 16 is VALID, confirmed by a run of full length"),
     ],
 )

@@ -240,7 +240,9 @@ def _maximized(plan: Plan, flag: str, sweeper: Sweeper) -> list[_Found]:
         def make(value: float, full: bool, combination: Combination = combination) -> Point:
             text = f"{value:g}" if value < 1e6 else f"{value:.10g}"
             values = {**combination.values, flag: text, "length": "full" if full else "short"}
-            point = plan.point((*combination.arguments, *(f"{each}{text}" for each in dict.fromkeys((prefix, *tied)))), values)
+            point = plan.point(
+                (*combination.arguments, *(f"{each}{text}" for each in dict.fromkeys((prefix, *tied)))), values
+            )
             return point if full else _shortened(point)
 
         def first(combination: Combination = combination) -> float:

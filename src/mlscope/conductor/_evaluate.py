@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlscope._origin import origin
-from mlscope.conductor import _loadtest, _max_qps, _multistream, _predict, _workload
+from mlscope.conductor import _find_peak, _loadtest, _max_qps, _multistream, _predict, _workload
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._choose import split_options
 from mlscope.conductor._floor import find_floor
@@ -145,6 +145,8 @@ def _choose(run: Run) -> Callable[[Run, Sequence[Tensor] | None], None]:
     """What measures this plan."""
     plan = run.prepared.plan
     if plan.load is not None:
+        if plan.load.mode == "FindPeakPerformance":
+            return _find_peak.measure
         return _loadtest.measure if plan.load.interval_ms is None else _multistream.measure
     if plan.command == "predict max-qps":
         return _search

@@ -18,8 +18,7 @@ from mlscope.conductor._run import Run
 from mlscope.conductor._tensors import sample_files
 from mlscope.conductor._worker import Worker
 from mlscope.errors import WorkerError
-from mlscope.plan import LoadChoice
-from mlscope.results import ACCURACY_PART, seal_samples
+from mlscope.results import ACCURACY_PART, LatencyResult, seal_samples
 from mlscope.worker.protocol import (
     FLAG_VALID,
     FLAG_WARMUP,
@@ -30,7 +29,7 @@ from mlscope.worker.protocol import (
     TraceLevel,
 )
 
-__all__ = ["measure"]
+__all__ = ["gather", "latency_of", "measure", "test", "test_command"]
 
 Array = np.ndarray[Any, Any]
 _MOST_SPANS = 100_000
@@ -57,9 +56,9 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     outputs = output_files(run, loaded, load.sample_count) if load.mode == "AccuracyOnly" else []
     (run.path / "loadgen").mkdir()
     done = None
-    command = _command(run, files, offset, outputs)
+    command = test_command(run, files, offset, outputs)
     try:
-        done = _test(run, worker, command)
+        done = test(run, worker, command)
         if done.serving:
             run.found.effective["serving"] = done.serving
         run.release(worker, loaded)
@@ -67,10 +66,18 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
             Path(command.outdir), load.scenario, load.mode, done
         )
     finally:
-        _gather(run, command, done)
+        gather(run, command, done)
 
 
-def _command(run: Run, files: Sequence[Path], offset: int, outputs: Sequence[Path]) -> LoadTest:
+def test_command(run: Run, files: Sequence[Path], offset: int, outputs: Sequence[Path]) -> LoadTest:
+    """What the worker is told of the run's test.
+
+    Args:
+        run: The run.
+        files: Of all samples, one a model input.
+        offset: Where the samples begin in them.
+        outputs: Files for the model's outputs, in accuracy mode.
+    """
     load = run.prepared.plan.load
     assert load is not None
 
@@ -103,7 +110,7 @@ def _command(run: Run, files: Sequence[Path], offset: int, outputs: Sequence[Pat
     )
 
 
-def _test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
+def test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
     """Run the test and show the time that goes by; nothing else wakes this process meanwhile."""
     seconds = int(command.settings.get("min_duration_ms", 10_000)) // 1000
     timed = command.mode != "AccuracyOnly"
@@ -123,53 +130,67 @@ def _test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
                 raise WorkerError(f"the worker answered {type(message).__name__} to LoadTest")
 
 
-def _gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
+def _rows(command: LoadTest) -> Array | None:
+    """The rows that the worker has written, mapped, with LoadGen's schedule in them; None without a file."""
+    raw = Path(command.samples)
+    if not raw.is_file():
+        return None
+    data = np.memmap(raw, "<i8", "r+") if raw.stat().st_size >= 64 else np.zeros(0, np.int64)
+    rows: Array = data[: len(data) // 8 * 8].reshape(-1, 8)
+    rows = rows[: int(np.count_nonzero(rows[:, _COLUMN["flags"]] & FLAG_VALID))]
+    if command.scenario == "Server":
+        _note_schedule(rows, scheduled_latencies(Path(command.outdir)))
+    return rows
+
+
+def latency_of(command: LoadTest) -> tuple[LatencyResult, ...]:
+    """The latencies of a performance test, warm-up left out."""
+    rows = _rows(command)
+    if rows is None:
+        return ()
+    timed = rows[(rows[:, _COLUMN["flags"]] & FLAG_WARMUP) == 0]
+    return latency_results(timed, _kinds(command.scenario)) if len(timed) else ()
+
+
+def gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
     """Turn raw rows into what the record holds."""
     run.stop_measuring()
-    load = run.prepared.plan.load
-    assert load is not None
-    raw, folder = Path(command.samples), Path(command.outdir)
-    outputs = [Path(path) for path in command.outputs]
-    if not raw.is_file():
+    rows, raw, folder = _rows(command), Path(command.samples), Path(command.outdir)
+    if rows is None:
         return
-    data = np.memmap(raw, "<i8", "r+") if raw.stat().st_size >= 64 else np.zeros(0, np.int64)
-    rows = data[: len(data) // 8 * 8].reshape(-1, 8)
-    written = int(np.count_nonzero(rows[:, _COLUMN["flags"]] & FLAG_VALID))
-    rows = rows[:written]
-    if load.scenario == "Server":
-        _note_schedule(rows, scheduled_latencies(folder))
     measured = np.flatnonzero((rows[:, _COLUMN["flags"]] & FLAG_WARMUP) == 0)
-    untimed = _untimed(load, folder, measured, done)
-    extra = {ACCURACY_PART: np.isin(np.arange(written), untimed)} if load.mode == "SubmissionRun" else {}
+    untimed = _untimed(command.mode, folder, measured, done)
+    extra = {ACCURACY_PART: np.isin(np.arange(len(rows)), untimed)} if command.mode == "SubmissionRun" else {}
     seal_samples(raw, extra, run.path / "samples.parquet")
     raw.unlink()  # the rows stay mapped
     timed = rows[np.setdiff1d(measured, untimed, assume_unique=True)]
     measured = rows[measured]
     if len(timed):
-        run.found.latency = latency_results(timed, _kinds(run, load))
+        run.found.latency = latency_results(timed, _kinds(command.scenario))
         _, first = np.unique(timed[:, _COLUMN["batch"]], return_index=True)
         run.found.inference_ns = int((timed[first, _COLUMN["end_ns"]] - timed[first, _COLUMN["start_ns"]]).sum())
     _spans(run, rows)
+    outputs = [Path(path) for path in command.outputs]
     if outputs and len(measured):
-        answered = np.zeros(load.sample_count, bool)
+        answered = np.zeros(command.sample_count, bool)
         answered[measured[:, _COLUMN["sample_index"]]] = True
         read_answers(run, outputs, answered, {})
-    if done is not None and load.mode in ("AccuracyOnly", "SubmissionRun"):
+    if done is not None and command.mode in ("AccuracyOnly", "SubmissionRun"):
         _check_accuracy(run, folder)
 
 
-def _untimed(load: LoadChoice, folder: Path, measured: Array, done: TestDone | None) -> Array:
-    """Which of the measured rows tell nothing about speed: those of accuracy mode, and of a search at many rates."""
-    if load.mode == "PerformanceOnly":
+def _untimed(mode: str, folder: Path, measured: Array, done: TestDone | None) -> Array:
+    """Which of the measured rows tell nothing about speed: those of accuracy mode."""
+    if mode == "PerformanceOnly":
         return measured[:0]
-    return measured[: accuracy_samples(folder)] if load.mode == "SubmissionRun" and done else measured
+    return measured[: accuracy_samples(folder)] if mode == "SubmissionRun" and done else measured
 
 
-def _kinds(run: Run, load: LoadChoice) -> Sequence[Any]:
+def _kinds(scenario: str) -> Sequence[Any]:
     """A query of one sample has one latency; of many samples, the query's comes first."""
-    if load.scenario in ("SingleStream", "Server"):
+    if scenario in ("SingleStream", "Server"):
         return ("query",)
-    return ("query", "sample") if load.scenario == "MultiStream" else ("sample", "batch")
+    return ("query", "sample") if scenario == "MultiStream" else ("sample", "batch")
 
 
 def _note_schedule(rows: Array, latencies: dict[int, int]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mlscope.conductor._calibrate import Trial, calibrate
 from mlscope.conductor._sweep import Point, PointRun, Sweeper
 from mlscope.errors import Interrupted, MlscopeError
-from mlscope.results import LatencyResult, Record
+from mlscope.results import LatencyResult, LoadGenResult, Record
 from mlscope.stats import Observation, ThresholdSearch, Verdict
 
 __all__ = ["Judge", "Limits", "Tuned", "maximize", "tune"]
@@ -40,12 +40,18 @@ class Judge:
     """None: the scenario's own (Server's target latency, the interval of v0.5's MultiStream), if it has one."""
 
     def __call__(self, record: Record, full: bool) -> Observation:
-        """What the run has shown."""
-        test = record.loadgen
-        if test is None or test.validity is None:
+        """What a run has shown."""
+        latency = record.latency[0] if record.latency else None
+        if record.loadgen is None:
             return Observation(False, _FAR_OFF, None, full, "the run has no verdict of LoadGen's")
-        seen, percentile = _bounded_latency(record)
-        bound = self.bound_ns or _own_bound(record)
+        return self.of(record.loadgen, latency, full)
+
+    def of(self, test: LoadGenResult, latency: LatencyResult | None, full: bool) -> Observation:
+        """What a test has shown; `latency` is that of its queries."""
+        if test.validity is None:
+            return Observation(False, _FAR_OFF, None, full, "the test has no verdict of LoadGen's")
+        seen, percentile = _bounded_latency(test, latency)
+        bound = self.bound_ns or _own_bound(test)
         margin = error = None
         note: str = test.validity
         if bound is not None and seen is not None:
@@ -61,23 +67,23 @@ class Judge:
         return Observation(passed, margin, error, full, f"{note} ({reasons})" if reasons else note)
 
 
-def _own_bound(record: Record) -> float | None:
+def _own_bound(test: LoadGenResult) -> float | None:
     """The latency bound of a scenario that has one."""
-    settings = record.loadgen.effective_settings if record.loadgen else {}
-    if record.scenario == "Server":
+    settings = test.effective_settings
+    if test.scenario == "Server":
         return float(settings.get("server_target_latency_ns", 0)) or None
     rate = settings.get("multi_stream_target_qps")  # of v0.5's ticks; today's MultiStream has none
     return 1e9 / float(rate) if rate else None
 
 
-def _bounded_latency(record: Record) -> tuple[tuple[float, float | None] | None, float]:
+def _bounded_latency(
+    test: LoadGenResult, latency: LatencyResult | None
+) -> tuple[tuple[float, float | None] | None, float]:
     """The latency at the scenario's percentile with its standard error, and the percentile."""
-    settings = record.loadgen.effective_settings if record.loadgen else {}
     names = {"SingleStream": "single_stream", "MultiStream": "multi_stream", "Server": "server"}
-    key = f"{names.get(record.scenario or '', '')}_target_latency_percentile"
-    percentile = round(100 * float(settings.get(key, 0.99)), 6)
-    found = record.latency[0] if record.latency else None
-    return (_at(found, percentile) if found else None), percentile
+    key = f"{names.get(test.scenario, '')}_target_latency_percentile"
+    percentile = round(100 * float(test.effective_settings.get(key, 0.99)), 6)
+    return (_at(latency, percentile) if latency else None), percentile
 
 
 def _at(latency: LatencyResult, percentile: float) -> tuple[float, float | None] | None:
