@@ -160,6 +160,7 @@ def test_the_originals_story_of_samples_per_query(cli: Cli) -> None:
     assert [row["ids"] for row in again.json()["points"]] == [row["ids"] for row in done.json()["points"]]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("per_sample", "outcome", "words"),
     [
@@ -196,8 +197,8 @@ def test_the_best_of_some_threads_and_batches(cli: Cli) -> None:
     ("words", "message"),
     [
         ("--maximize target-qps", "--maximize target-qps is for the Server scenario"),
-        ("--maximize samples-per-query --samples-per-query 8:2", '"8:2" is empty'),
-        ("--maximize samples-per-query --samples-per-query x", "no number"),
+        ("--scenario MultiStream --maximize samples-per-query --samples-per-query 8:2", '"8:2" is empty'),
+        ("--scenario MultiStream --maximize samples-per-query --samples-per-query x", "no number"),
         ("--maximize target-qps --tune", "look for different things"),
         ("--latency-bound 5ms", "--latency-bound is about --maximize"),
         ("--maximize nonsense", "has no flag --nonsense"),

@@ -305,7 +305,7 @@ COMMANDS: dict[Path, Command] = {
 }
 """Every command by its words."""
 
-EXPLORED: tuple[Path, ...] = (("predict", "dataset"), ("predict", "urls"), ("benchmark",))
+EXPLORED: tuple[Path, ...] = (("predict", "dataset"), ("predict", "urls"), ("predict", "workload"), ("benchmark",))
 """The commands that `mlscope explore` runs; it knows all their flags."""
 
 ALIASES: dict[Path, Path] = {

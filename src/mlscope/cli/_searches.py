@@ -221,7 +221,8 @@ def search(plan: Plan, observer: Observer) -> list[_Found]:
     from mlscope.conductor import Sweeper
 
     sweep = plan.sweep
-    with Sweeper(observer, skip_existing=not sweep.again, budget_s=sweep.time_budget_s) as sweeper:
+    budget_s = None if sweep.tune else sweep.time_budget_s  # tuning keeps to it by itself
+    with Sweeper(observer, skip_existing=not sweep.again, budget_s=budget_s) as sweeper:
         if sweep.tune:
             return [_tuned(plan, sweeper)]
         return _maximized(plan, str(sweep.maximize).lstrip("-").replace("_", "-"), sweeper)

@@ -4,7 +4,8 @@ from mlscope.conductor._bare import inspect_model
 from mlscope.conductor._compare import compare_in_turns, find_side, repeat_in_turns
 from mlscope.conductor._download import download, download_dataset
 from mlscope.conductor._evaluate import evaluate, recover
-from mlscope.conductor._maximize import Judge, Limits, Search, Tuned, maximize, tune
+from mlscope.conductor._judge import Judge
+from mlscope.conductor._maximize import Limits, Search, Tuned, maximize, tune
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
 from mlscope.conductor._prepare import host_threads
 from mlscope.conductor._recover import recover

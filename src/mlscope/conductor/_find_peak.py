@@ -12,9 +12,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlscope.conductor._judge import Judge
 from mlscope.conductor._loadtest import gather, latency_of, test, test_command
 from mlscope.conductor._logs import read_summary
-from mlscope.conductor._maximize import Judge
 from mlscope.conductor._predict import wanted_input
 from mlscope.conductor._run import Run
 from mlscope.conductor._tensors import sample_files
