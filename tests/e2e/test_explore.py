@@ -184,7 +184,7 @@ def test_the_best_of_some_threads_and_batches(cli: Cli) -> None:
     done = cli(
         *("explore", "benchmark", "--model-name", "sleep", "--random-inputs", "--option", "law=constant:4ms", "--tune"),
         *("--scenario", "Offline", "--batch-size", "1,4,16", "--threads", "1", "--streams", "1", "-f", "json"),
-        *("--min-duration", "500ms", "--time-budget", "6s"),
+        *("--min-duration", "500ms", "--time-budget", "1m"),
     )
     assert done.code == 0, done.err
     (search,) = done.json()["searches"]

@@ -73,15 +73,17 @@ def _limits_of(flag: str, text: str | None, first: Callable[[], float]) -> Limit
 
     integer = flag not in _REAL
     lowest = 1.0 if integer else _LOWEST[flag]
+    parts = [part.split(":")[:2] for part in (text or "").split(",") if part]
     try:
-        numbers = [float(each) for part in (text or "").split(",") if part for each in part.split(":")[:2]]
+        ranges = [[float(each) for each in part] for part in parts]
     except ValueError as error:
         raise UsageError(f'"{text}" is no number and no range', where=f"--{flag}") from error
+    numbers = [number for each in ranges for number in each]
     if any(number <= 0 or (integer and number != int(number)) for number in numbers):
         raise UsageError(f'"{text}" has a value that --{flag} cannot take', where=f"--{flag}")
+    if any(each[0] > each[-1] for each in ranges):
+        raise UsageError(f'"{text}" is empty', where=f"--{flag}")
     if len(numbers) > 1:
-        if numbers[0] > max(numbers):
-            raise UsageError(f'"{text}" is empty', where=f"--{flag}")
         return Limits(min(numbers), min(numbers), max(numbers), integer)
     start = numbers[0] if numbers else first()
     return Limits(start, min(lowest, start), float("inf"), integer)
@@ -177,7 +179,10 @@ def _run_tune(points: Sequence[Point], sweeper: Sweeper, budget_s: float) -> _Fo
     ranked = sorted(tuned.trials, key=lambda trial: trial.score, reverse=True)
     winner = next(trial for trial in tuned.trials if points[trial.candidate].values == tuned.winner.values)
     others = [trial for trial in ranked if trial is not winner and trial.scores]
-    text = f"{tuned.winner.label} is the best of {len(points)}"
+    tried = sum(bool(trial.scores) for trial in tuned.trials)
+    text = f"{tuned.winner.label} is the best of {tried}"
+    if tried < len(points):
+        text += f" ({len(points) - tried} had no turn before the time was up, or failed)"
     if others:
         ratio = winner.score / others[0].score
         text += f": {ratio:.3f} x the next best, {points[others[0].candidate].label}"
