@@ -3,23 +3,23 @@
 from mlscope.conductor._bare import inspect_model
 from mlscope.conductor._compare import compare_in_turns, find_side, repeat_in_turns
 from mlscope.conductor._download import download, download_dataset
-from mlscope.conductor._evaluate import evaluate, recover
+from mlscope.conductor._evaluate import evaluate
 from mlscope.conductor._judge import Judge
 from mlscope.conductor._maximize import Limits, Search, Tuned, maximize, tune
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
-from mlscope.conductor._prepare import host_threads
 from mlscope.conductor._recover import recover
 from mlscope.conductor._rerun import Rerun, rerun
 from mlscope.conductor._resolve import Resolution, resolve_manifests
+from mlscope.conductor._serving import host_threads
 from mlscope.conductor._sweep import Point, PointRun, Sweeper, sweep
 from mlscope.conductor._turns import TurnPlan, Turns
 from mlscope.conductor._verify import Check, Verification, verify
 from mlscope.conductor._watch import glance
 
+__all__ = [
     "Check",
     "Judge",
     "Limits",
-__all__ = [
     "Observer",
     "Outcome",
     "Point",
