@@ -75,6 +75,15 @@ def test_interleaved_blocks_raise_no_false_alarms_and_find_three_per_cent() -> N
     assert found >= 180
 
 
+def test_an_allowance_moves_the_test_and_not_the_interval() -> None:
+    first, second = blocks(3)
+    plain = ratio_of_pairs(first, 1.03 * second)
+    found = ratio_of_pairs(first, 1.03 * second, allowance=0.01)
+    assert (found.value, found.low, found.high) == (plain.value, plain.low, plain.high)
+    assert found.p == ratio_of_pairs(1.01 * first, 1.03 * second).p
+    assert ratio_of_pairs(first, 1.03 * second, allowance=0.1).p == 1
+
+
 def test_a_slowdown_in_single_runs_is_found() -> None:
     found = 0
     for seed in range(30):

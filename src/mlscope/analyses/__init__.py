@@ -7,7 +7,7 @@ name it in ``_run.py``; every door shows it at once.
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
 from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._answers import AccuracyComparison, PredictionComparison
-from mlscope.analyses._compare import Comparison, Limits, MetricComparison, compare
+from mlscope.analyses._compare import Comparison, Limits, MetricComparison, compare, process_allowance
 from mlscope.analyses._compare_text import compare_json, compare_lines, compare_table, side_line
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
@@ -57,6 +57,7 @@ __all__ = [
     "latency_results",
     "margin_error",
     "plot_sweep",
+    "process_allowance",
     "run",
     "side_line",
     "stability",

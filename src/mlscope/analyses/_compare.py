@@ -16,7 +16,7 @@ from mlscope.analyses._sides import Side, blocks_of, check_comparable, gaps_of, 
 from mlscope.errors import StoreError
 from mlscope.results import Evaluation, Record
 
-__all__ = ["Comparison", "Limits", "MetricComparison", "compare"]
+__all__ = ["Comparison", "Limits", "MetricComparison", "compare", "process_allowance"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Verdict = Literal["faster", "slower", "no difference", "not enough data"]
@@ -24,6 +24,8 @@ Verdict = Literal["faster", "slower", "no difference", "not enough data"]
 _PERCENTILES = (50.0, 90.0, 99.0)
 _EFFECT_VALUES = 20_000
 _LEVEL = 0.05
+_PROCESS = 0.01
+"""By so much may two processes of one plan differ: memory lies elsewhere in each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ def compare(
     check_comparable(first, second)
     method: Literal["runs", "pairs", "single runs"] = "single runs"
     if session_of(first, second):
-        method, figures = "pairs", _paired(first, second, 1 - _LEVEL / looks, disturbed)
+        method, figures = (
+            "pairs",
+            _paired(first, second, 1 - _LEVEL / looks, disturbed, process_allowance(limits.margin)),
+        )
     elif len(first.runs) + len(second.runs) > 2:
         method, figures = "runs", _of_runs(first, second)
     else:
@@ -169,7 +174,7 @@ def _single(first: Side, second: Side, margin: float) -> list[_Figure]:
         known = dict(zip(percentiles, ratios, strict=False)).get(_loadgen_percentile(one.record) or 0)
         if known and own[0] and own[1]:
             ratio = dataclasses.replace(known, value=own[1] / own[0])
-            figures.append(_Figure("LoadGen's metric", "ns", own[0], own[1], ratio))
+            figures.append(_Figure("LoadGen metric", "ns", own[0], own[1], ratio))
     figures += _throughput(one, two, margin)
     for name, unit, read in _RECORDED:
         before, after = read(one.record), read(two.record)
@@ -212,7 +217,12 @@ def _of_runs(first: Side, second: Side) -> list[_Figure]:
     return figures
 
 
-def _paired(first: Side, second: Side, confidence: float, disturbed: bool) -> list[_Figure]:
+def process_allowance(margin: float) -> float:
+    """What counts as no difference between two processes: 1 %, or the margin where that is smaller."""
+    return min(_PROCESS, margin)
+
+
+def _paired(first: Side, second: Side, confidence: float, disturbed: bool, allowance: float) -> list[_Figure]:
     """Blocks in turns: each pair gives one value a side of each figure."""
     sides = [_by_pair(side, disturbed) for side in (first, second)]
     pairs = sorted(set(sides[0]) & set(sides[1]))
@@ -229,10 +239,10 @@ def _paired(first: Side, second: Side, confidence: float, disturbed: bool) -> li
     for name, measure in measures:
         values = [np.array([measure(side[pair]) for pair in pairs]) for side in sides]
         middle = [float(np.median(each)) for each in values]
-        ratio = stats.ratio_of_pairs(values[0], values[1], confidence)
+        ratio = stats.ratio_of_pairs(values[0], values[1], confidence, allowance)
         figures.append(_Figure(name, "ns", middle[0], middle[1], ratio, effect))
     if min(map(len, joined)) >= 20:
-        (ratio, _) = stats.ratios_of_series(joined[0], joined[1], (99,), confidence=confidence)
+        (ratio, _) = stats.ratios_of_series(joined[0], joined[1], (99,), allowance=allowance, confidence=confidence)
         high = [stats.percentile_with_interval(np.sort(each), 99)[0] for each in joined]
         ratio = dataclasses.replace(ratio, unit="pair", first_units=len(pairs), second_units=len(pairs))
         figures.append(_Figure("p99", "ns", high[0], high[1], ratio, effect))
@@ -288,9 +298,9 @@ _FROM_RECORDS: tuple[tuple[str, str, Callable[[Record], float | None]], ...] = (
     ),
 )
 _RECORDED: tuple[tuple[str, str, Callable[[Record], float | None]], ...] = (
-    ("LoadGen's metric", "ns", _loadgen),
+    ("LoadGen metric", "ns", _loadgen),
     (
-        "LoadGen's metric",
+        "LoadGen metric",
         "samples/s",
         lambda record: (
             record.loadgen.metric_value if record.loadgen and record.loadgen.metric_unit == "samples/s" else None
@@ -310,6 +320,10 @@ def _notes(first: Side, second: Side, method: str, disturbed: bool) -> list[str]
             "one run a side: how much runs of the same plan differ is unknown (it is guessed from how the tenths of "
             "each run differ), and only differences beyond the margin count; --interleave 5 repeats both in turns, "
             "--pairs 20 measures them side by side"
+        )
+    if method == "pairs" and not disturbed:
+        notes.append(
+            "one process a side: up to 1 % counts as no difference, since two processes of one plan differ too"
         )
     for name, what in (("hostname", "machine"), ("cpu_name", "processor")):
         seen = {getattr(record.system, name) for side in (first, second) for record in side.records}

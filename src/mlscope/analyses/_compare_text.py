@@ -59,7 +59,7 @@ def _verdict(metric: MetricComparison, found: Comparison) -> str:
         return f"{metric.verdict} by {100 * abs(factor - 1):.1f} %"
     if metric.more is None:
         return "not enough data"
-    return f"not enough data, run {metric.more if metric.more <= _MOST else f'over {_MOST}'} more"
+    return f"not enough data, run {metric.more if metric.more <= _MOST else f'{_MOST}+'} more"
 
 
 def compare_lines(found: Comparison) -> list[str]:

@@ -136,7 +136,7 @@ def compare_in_turns(
 def _ready(plan: Request | str, observer: Observer, offline: bool) -> tuple[Prepared, list[Tensor] | None]:
     """One side, ready to be measured in turns: its plan has no LoadGen test."""
     if isinstance(plan, str):
-        prepared, inputs = prepare_again(_folder(plan), observer, offline=offline, command="compare")
+        prepared, inputs = prepare_again(_folder(plan), observer, offline=offline, command="compare", experiment=None)
     else:
         bare = LoadRequest(random_inputs=True) if is_bare(plan.model_name) else None
         prepared, inputs = prepare_any(plan.model_copy(update={"load": bare}), observer)

@@ -103,7 +103,7 @@ def prepare_again(
     then = Origin(original.mlscope_version, original.mlscope_commit, original.mlscope_dirty)
     if then != origin():
         observer.warn(f"mlscope is not as it was: {then} then, {origin()} now")
-    for name in _changed(plan, prepared.plan):
+    for name in set(_changed(plan, prepared.plan)) - set(changes):
         observer.warn(f"the plan is not the recorded one: {name} has changed")
     return prepared, inputs
 

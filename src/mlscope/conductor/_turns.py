@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlscope import stats
-from mlscope.analyses import SESSION_TAG, latency_results
+from mlscope.analyses import SESSION_TAG, latency_results, process_allowance
 from mlscope.conductor._evaluate import begin_run, finish_run, stopped
 from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._outcome import Observer, Outcome
@@ -196,7 +196,7 @@ def _alternate(lanes: list[_Lane], turns: TurnPlan, observer: Observer) -> tuple
 def _decided(lanes: list[_Lane], turns: TurnPlan) -> bool:
     level = 0.05 / len(turns.looks)
     values = [np.array(list(lane.medians.values()), np.float64) for lane in lanes]
-    ratio = stats.ratio_of_pairs(values[0], values[1], 1 - level)
+    ratio = stats.ratio_of_pairs(values[0], values[1], 1 - level, process_allowance(turns.margin))
     return stats.judge(ratio, turns.margin, level=level).verdict != "not enough data"
 
 

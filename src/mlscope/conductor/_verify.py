@@ -29,7 +29,7 @@ Verdict = Literal["reproduced", "not reproduced", "not enough data", "not judged
 
 _MAIN = ("p50", "mean", "throughput")
 """Figures without which a speed is not verified; of the others only a clear difference counts."""
-_LOOKED_AT = ("p50", "p90", "p99", "mean", "throughput", "LoadGen's metric")
+_LOOKED_AT = ("p50", "p90", "p99", "mean", "throughput", "LoadGen metric")
 _CODE = ("worker_prefix", "env", "allow_hooks")
 """What of a request runs code or could: nobody's archive may bring it unasked."""
 
@@ -100,7 +100,7 @@ def verify(
         archived = not folder.is_relative_to(run_folder_root())
         if archived and not trust:
             _refuse_code(folder)
-        prepared, inputs = prepare_again(folder, hears, offline=offline)
+        prepared, inputs = prepare_again(folder, hears, offline=offline, experiment=None, tags=("verify",))
         changed = prepared.plan.plan_id != original.plan_id
         again = []
         for _ in range(repetitions):

@@ -44,7 +44,7 @@ class Ratio:
     """Difference that counts as none in `p`, a fraction."""
 
 
-def ratio_of_pairs(first: Any, second: Any, confidence: float = 0.95) -> Ratio:
+def ratio_of_pairs(first: Any, second: Any, confidence: float = 0.95, allowance: float = 0.0) -> Ratio:
     """Ratio from pairs that were measured side by side, by Wilcoxon's signed-rank test of the logarithms.
 
     What disturbs both halves of a pair alike cancels, and single disturbed pairs move neither the estimate
@@ -54,6 +54,7 @@ def ratio_of_pairs(first: Any, second: Any, confidence: float = 0.95) -> Ratio:
         first: Shape [pairs], positive, for instance the median latency of each block.
         second: The same shape.
         confidence: Strictly between 0 and 1.
+        allowance: Difference that counts as none in the p-value, a fraction such as 0.01.
 
     Raises:
         ValueError: No pairs, different numbers, or a number that is not positive and finite.
@@ -61,10 +62,15 @@ def ratio_of_pairs(first: Any, second: Any, confidence: float = 0.95) -> Ratio:
     one, two = _logs(first, 1), _logs(second, 1)
     if one.size != two.size:
         raise ValueError(f"{one.size} and {two.size} values make no pairs")
-    found = signed_rank(two - one, confidence)
-    return Ratio(
-        math.exp(found.value), _exp(found.low), _exp(found.high), found.p, "pair", one.size, two.size, confidence
-    )
+    if allowance < 0:
+        raise ValueError(f"a negative allowance: {allowance}")
+    found, reach = signed_rank(two - one, confidence), math.log1p(allowance)
+    p = found.p
+    if reach:
+        beyond = abs(found.value) > reach
+        p = signed_rank(two - one - math.copysign(reach, found.value), confidence).p if beyond else 1.0
+    bounds = _exp(found.low), _exp(found.high)
+    return Ratio(math.exp(found.value), *bounds, p, "pair", one.size, two.size, confidence, allowance)
 
 
 def ratio_of_runs(first: Any, second: Any, confidence: float = 0.95) -> Ratio:
