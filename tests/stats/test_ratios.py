@@ -165,3 +165,21 @@ def test_adding_the_needed_units_decides() -> None:
             second += list(random.normal(100, 3, verdict.more))
         decided += verdict.more is None
     assert decided >= 90
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.034])
+def test_three_looks_at_growing_pairs_raise_few_alarms_and_find_three_per_cent(spread: float) -> None:
+    """The rule of a session: 20, 40 or 80 pairs at a third of the level, one per cent allowed to processes."""
+    random = np.random.default_rng(1)
+    verdicts: dict[float, list[str]] = {1.0: [], 1.03: []}
+    for factor, found in verdicts.items():
+        for _ in range(200):
+            first, second = (np.exp(random.normal(0, spread / math.sqrt(2), 80)) for _ in range(2))
+            for pairs in (20, 40, 80):
+                ratio = ratio_of_pairs(first[:pairs], factor * second[:pairs], 1 - 0.05 / 3, 0.01)
+                verdict = judge(ratio, 0.02, level=0.05 / 3).verdict
+                if verdict != "not enough data":
+                    break
+            found.append(verdict)
+    assert sum(verdict in {"larger", "smaller"} for verdict in verdicts[1.0]) <= 10
+    assert verdicts[1.03].count("larger") >= 180
