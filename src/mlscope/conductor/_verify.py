@@ -30,6 +30,8 @@ Verdict = Literal["reproduced", "not reproduced", "not enough data", "not judged
 _MAIN = ("p50", "mean", "throughput")
 """Figures without which a speed is not verified; of the others only a clear difference counts."""
 _LOOKED_AT = ("p50", "p90", "p99", "mean", "throughput", "LoadGen metric")
+_MOST = 200
+"""A larger number is no advice."""
 _CODE = ("worker_prefix", "env", "allow_hooks")
 """What of a request runs code or could: nobody's archive may bring it unasked."""
 
@@ -241,7 +243,7 @@ def _speed(found: Comparison, limits: Limits, same: bool) -> Iterator[Check]:
             continue
         verdict = _within(metric, limits.margin)
         if verdict == "not enough data" and metric.more:
-            detail += f"; repeat it about {metric.more} more times"
+            detail += f"; further repetitions needed: {min(metric.more, _MOST)}{'+' if metric.more > _MOST else ''}"
         yield Check(metric.name, verdict, detail, decides=metric.name in _MAIN)
 
 
