@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import serving, stacks
+from benchmarks import comparing, serving, stacks
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate, glance
@@ -188,6 +188,8 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "predict": predict,
     "start_up": start_up,
     "memory": memory,
+    "alarms": comparing.alarms,
+    "slowdowns": comparing.slowdowns,
     "stack_start": stacks.stack_start,
     "stack_build": stacks.stack_build,
     "stack_worker": stacks.stack_worker,
