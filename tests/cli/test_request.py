@@ -95,11 +95,11 @@ def test_predict_dataset(run: Run, requests: list[Request], flags: str, fields: 
     assert requests == [Request.model_validate({"command": "predict dataset", **fields})]
 
 
-@pytest.mark.parametrize("deeper", ["FRAMEWORK_TRACE", "ML_LIBRARY_TRACE", "LIBRARY_TRACE", "FULL_TRACE"])
+@pytest.mark.parametrize("deeper", ["ML_LIBRARY_TRACE", "LIBRARY_TRACE", "FULL_TRACE"])
 def test_deeper_trace_levels_are_taken_with_a_warning(run: Run, requests: list[Request], deeper: str) -> None:
     done = run("predict", "dataset", "--trace-level", deeper)
-    assert requests[0].trace_level == "MODEL_TRACE"
-    assert "is recorded as MODEL_TRACE in this version" in done.err
+    assert requests[0].trace_level == "FRAMEWORK_TRACE"
+    assert "is recorded as FRAMEWORK_TRACE: this version reads no primitives" in done.err
 
 
 def test_predict_urls_reads_lists(run: Run, requests: list[Request], tmp_path: Path) -> None:

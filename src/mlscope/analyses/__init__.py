@@ -13,10 +13,11 @@ from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
 from mlscope.analyses._explain import explain
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
+from mlscope.analyses._layers import LAYER_LEVEL
 from mlscope.analyses._output import write_output
 from mlscope.analyses._plot import plot_sweep
 from mlscope.analyses._render import to_csv, to_json
-from mlscope.analyses._run import ANALYSES, run
+from mlscope.analyses._run import ANALYSES, LAYER_ANALYSES, run
 from mlscope.analyses._sides import SESSION_TAG, Side, check_comparable
 from mlscope.analyses._stability import stability
 from mlscope.analyses._sweep import SweepPoint, sweep_table
@@ -27,6 +28,8 @@ from mlscope.analyses._workload import margin_error, workload_result
 
 __all__ = [
     "ANALYSES",
+    "LAYER_ANALYSES",
+    "LAYER_LEVEL",
     "SESSION_TAG",
     "AccuracyComparison",
     "Agreement",

@@ -13,9 +13,20 @@ from mlscope.errors import UsageError
 
 if TYPE_CHECKING:
     from mlscope.analyses import Table
-    from mlscope.results import Store
+    from mlscope.results import LayerSummary, Record, Store
 
-__all__ = ["accuracy", "duration", "everything", "latency", "show_tables", "why_empty"]
+__all__ = [
+    "accuracy",
+    "duration",
+    "everything",
+    "latency",
+    "layer_aggregate",
+    "layer_tree",
+    "layers",
+    "show_tables",
+    "stability",
+    "why_empty",
+]
 
 _FILTER = FilterFlags()
 _DATABASE = DatabaseFlags()
@@ -86,6 +97,49 @@ def stability(
         note(why_empty(store, given, where.limit))
 
 
+def layers(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report the layers of recorded evaluations.
+
+    One by one in the order of execution, of evaluations that were traced with --trace-level FRAMEWORK_TRACE:
+    microseconds over the profiled calls (trimmed mean: without the 20 % at each end), the share of the model's call.
+    """
+    _report("layers", where, database, output, flags)
+
+
+def layer_tree(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report what the layers of recorded evaluations consist of.
+
+    The model's call, its layers, what is part of them, and the model's nodes that they fuse.
+    """
+    _report("layer_tree", where, database, output, flags)
+
+
+def layer_aggregate(
+    *,
+    where: FilterFlags = _FILTER,
+    database: DatabaseFlags = _DATABASE,
+    output: OutputFlags = _OUTPUT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Report the layers of recorded evaluations by their types.
+
+    How many of each type, how long they take, how much memory they allocate; the longest first.
+    """
+    _report("layer_aggregate", where, database, output, flags)
+
+
 def everything(
     *,
     where: FilterFlags = _FILTER,
@@ -101,16 +155,30 @@ def everything(
 
 
 def _report(name: str, where: FilterFlags, database: DatabaseFlags, output: OutputFlags, flags: Globals) -> None:
-    from mlscope.analyses import run
+    from mlscope.analyses import LAYER_LEVEL, run
     from mlscope.results import Filter
 
     store = opened(database, flags)
     given = where.values()
     records = store.find(Filter(**given), limit=where.limit)
-    show_tables(run(name, records), output)
+    tables = run(name, records, lambda record: _layers_of(store, record))
+    show_tables(tables, output)
     if not records:
         sys.stdout.flush()
         note(why_empty(store, given, where.limit))
+    elif not tables[0].rows:
+        sys.stdout.flush()
+        note(f"none of the {len(records)} evaluations was traced to its layers; --trace-level {LAYER_LEVEL} does it")
+
+
+def _layers_of(store: Store, record: Record) -> list[LayerSummary]:
+    """A record's layers; none where there is no such file: it failed, or its profile could not be read."""
+    from mlscope.results import LAYER_SUMMARY_FILE, read_layer_summary
+
+    if LAYER_SUMMARY_FILE not in {entry.path for entry in record.files}:
+        return []
+    with store.open_blob(record.id, LAYER_SUMMARY_FILE) as file:
+        return read_layer_summary(file)
 
 
 def show_tables(tables: list[Table], output: OutputFlags) -> None:

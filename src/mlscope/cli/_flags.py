@@ -293,7 +293,8 @@ class RecordFlags(FlagGroup):
     trace_level: Annotated[
         str,
         flag(
-            "NO_TRACE, APPLICATION_TRACE or MODEL_TRACE; deeper levels are recorded as MODEL_TRACE.",
+            "NO_TRACE, APPLICATION_TRACE, MODEL_TRACE or FRAMEWORK_TRACE, each with all before it; deeper levels are "
+            "recorded as FRAMEWORK_TRACE.",
             metavar="LEVEL",
         ),
     ] = "APPLICATION_TRACE"

@@ -112,6 +112,21 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._evaluations:stability",
         ("mlscope info evaluation stability --limit 5",),
     ),
+    ("info", "evaluation", "layers"): Command(
+        "Report the layers of recorded evaluations.",
+        "mlscope.cli._evaluations:layers",
+        ("mlscope info evaluation layers --model-name Digits_CNN --limit 1",),
+    ),
+    ("info", "evaluation", "layer-tree"): Command(
+        "Report what the layers of recorded evaluations consist of.",
+        "mlscope.cli._evaluations:layer_tree",
+        ("mlscope info evaluation layer-tree --limit 1",),
+    ),
+    ("info", "evaluation", "layer-aggregate"): Command(
+        "Report the layers of recorded evaluations by their types.",
+        "mlscope.cli._evaluations:layer_aggregate",
+        ("mlscope info evaluation layer-aggregate --limit 1 --format csv",),
+    ),
     ("info", "evaluation", "all"): Command(
         "Report everything about recorded evaluations.",
         "mlscope.cli._evaluations:everything",
@@ -319,6 +334,10 @@ ALIASES: dict[Path, Path] = {
     ("info", "model"): ("info", "models"),
     ("info", "dataset"): ("info", "datasets"),
     ("info", "framework"): ("info", "frameworks"),
+    ("info", "evaluation", "layer"): ("info", "evaluation", "layers"),
+    ("info", "evaluation", "layer_tree"): ("info", "evaluation", "layer-tree"),
+    ("info", "evaluation", "layer_aggregate"): ("info", "evaluation", "layer-aggregate"),
+    ("info", "evaluation", "layer_aggre_info"): ("info", "evaluation", "layer-aggregate"),
     ("data", "ls"): ("data", "list"),
     ("manifest", "ls"): ("manifest", "list"),
     ("manifest", "rm"): ("manifest", "remove"),

@@ -274,7 +274,7 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
         framework_version=plan.framework.version,
         batch_size=plan.execution.batch_size,
         using_gpu=plan.execution.device == "gpu",
-        trace_level=plan.execution.trace_level,
+        trace_level=run.level.name,
         scenario=plan.load.scenario if plan.load else None,
         mode=plan.load.mode if plan.load else None,
         system=run.system,

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlscope.analyses import accuracy_result, latency_results
 from mlscope.conductor._answers import output_position, read_answers
+from mlscope.conductor._layers import note_calls
 from mlscope.conductor._logs import accuracy_log, accuracy_samples, read_summary, scheduled_latencies
 from mlscope.conductor._predict import output_files, wanted_input
 from mlscope.conductor._run import Run
@@ -32,7 +33,6 @@ from mlscope.worker.protocol import (
 __all__ = ["gather", "latency_of", "measure", "test", "test_command"]
 
 Array = np.ndarray[Any, Any]
-_MOST_SPANS = 100_000
 _COLUMN = {name: number for number, name in enumerate(SAMPLE_FIELDS)}
 
 
@@ -125,7 +125,6 @@ def test(run: Run, worker: Worker, command: LoadTest) -> TestDone:
                 continue
             for message in worker.receive():
                 if isinstance(message, TestDone):
-                    run.span("loadgen_test", TraceLevel.APPLICATION_TRACE, message.start_ns, message.end_ns)
                     return message
                 raise WorkerError(f"the worker answered {type(message).__name__} to LoadTest")
 
@@ -169,7 +168,10 @@ def gather(run: Run, command: LoadTest, done: TestDone | None) -> None:
         run.found.latency = latency_results(timed, _kinds(command.scenario))
         _, first = np.unique(timed[:, _COLUMN["batch"]], return_index=True)
         run.found.inference_ns = int((timed[first, _COLUMN["end_ns"]] - timed[first, _COLUMN["start_ns"]]).sum())
-    _spans(run, rows)
+    root = None
+    if done is not None:
+        root = run.span("loadgen_test", TraceLevel.APPLICATION_TRACE, done.start_ns, done.end_ns)
+    note_calls(run, rows, parent=root)
     outputs = [Path(path) for path in command.outputs]
     if outputs and len(measured):
         answered = np.zeros(command.sample_count, bool)
@@ -200,17 +202,6 @@ def _note_schedule(rows: Array, latencies: dict[int, int]) -> None:
         latency = latencies.get(int(query[number]))
         if latency is not None:
             rows[number, _COLUMN["scheduled_ns"]] = rows[number, _COLUMN["end_ns"]] - latency
-
-
-def _spans(run: Run, rows: Array) -> None:
-    if run.level < TraceLevel.MODEL_TRACE:
-        return
-    _, first = np.unique(rows[:, _COLUMN["batch"]], return_index=True)
-    if len(first) > _MOST_SPANS:
-        run.warn(f"the trace holds the first {_MOST_SPANS:,} of {len(first):,} calls; samples.parquet holds all")
-    called = np.array(rows[first[:_MOST_SPANS]])
-    times = called[:, [_COLUMN["start_ns"], _COLUMN["end_ns"]]]
-    run.span_each("c_predict", TraceLevel.MODEL_TRACE, times, query=called[:, _COLUMN["query"]])
 
 
 def _check_accuracy(run: Run, folder: Path) -> None:

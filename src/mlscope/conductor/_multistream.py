@@ -14,12 +14,13 @@ import numpy as np
 
 from mlscope.analyses import latency_results, ticks_result
 from mlscope.conductor._issuer import Issued, gathered, issue
+from mlscope.conductor._layers import note_calls
 from mlscope.conductor._predict import wanted_input
 from mlscope.conductor._run import Run
 from mlscope.conductor._tensors import sample_files
 from mlscope.plan import LoadChoice, Schedule, draw_inputs
 from mlscope.results import seal_samples
-from mlscope.worker.protocol import SAMPLE_FIELDS, OpenLoop, Tensor, TraceLevel
+from mlscope.worker.protocol import SAMPLE_FIELDS, OpenLoop, Tensor
 
 __all__ = ["measure"]
 
@@ -116,4 +117,4 @@ def _gather(run: Run, load: LoadChoice, schedule: Schedule, interval_ns: int, is
     _, first = np.unique(rows[:, _FIELD["batch"]], return_index=True)
     times = rows[first][:, [_FIELD["start_ns"], _FIELD["end_ns"]]]
     run.found.inference_ns = int((times[:, 1] - times[:, 0]).sum())
-    run.span_each("c_predict", TraceLevel.MODEL_TRACE, times, query=rows[first][:, _FIELD["query"]])
+    note_calls(run, rows)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from mlscope.analyses import latency_result
+from mlscope.analyses.profiles import ModelCalls
 from mlscope.conductor._answers import output_position, read_answers
+from mlscope.conductor._layers import note_layers
 from mlscope.conductor._pump import Pump
 from mlscope.conductor._run import Run, mean_ns
 from mlscope.conductor._start import declared_input
@@ -169,7 +171,7 @@ def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
     """Turn raw files into what the record holds."""
     run.stop_measuring()
     raws = sorted(run.path.glob("samples-*.bin"))
-    rows = _raw_rows(raws)
+    rows, workers = _raw_rows(raws)
     field = {name: rows[:, number] for number, name in enumerate(SAMPLE_FIELDS)}
     measured = (field["flags"] & FLAG_WARMUP) == 0
     _seal(run, rows, field["sample_index"], pump)
@@ -182,7 +184,7 @@ def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
     loading = pump.preprocess[pump.preprocess[:, 1] > 0]
     run.found.preprocess_mean_ns = mean_ns(loading[:, 1] - loading[:, 0])
     _latency(run, pump, {name: values[measured] for name, values in field.items()})
-    _spans(run, pump, field)
+    _spans(run, pump, field, workers)
     if pump.oddities:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(pump.oddities.items()))
         run.warn(f"pictures that are no 8-bit RGB were converted: {counts}")
@@ -196,15 +198,16 @@ def _gather(run: Run, pump: Pump, outputs: Sequence[Path]) -> None:
         read_answers(run, outputs, answered, pump.errors)
 
 
-def _raw_rows(raws: Sequence[Path]) -> Array:
-    """The rows of all workers, shape [rows, 8]."""
+def _raw_rows(raws: Sequence[Path]) -> tuple[Array, Array]:
+    """The rows of all workers, shape [rows, 8], and which worker wrote each."""
     parts = []
     for path in raws:
         data = np.fromfile(path, "<i8")
         parts.append(data[: len(data) // 8 * 8].reshape(-1, 8))
     rows = np.concatenate(parts) if parts else np.zeros((0, 8), np.int64)
-    kept: Array = rows[(rows[:, -1] & FLAG_VALID) != 0]
-    return kept
+    workers = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    valid = (rows[:, -1] & FLAG_VALID) != 0
+    return rows[valid], workers[valid]
 
 
 def _seal(run: Run, rows: Array, index: Array, pump: Pump) -> None:
@@ -238,12 +241,16 @@ def _latency(run: Run, pump: Pump, field: dict[str, Array]) -> None:
     run.found.latency = (result,) if result else ()
 
 
-def _spans(run: Run, pump: Pump, field: dict[str, Array]) -> None:
+def _spans(run: Run, pump: Pump, field: dict[str, Array], workers: Array) -> None:
     loaded = np.flatnonzero(pump.preprocess[:, 1])
     run.span_each("preprocess_step", TraceLevel.APPLICATION_TRACE, pump.preprocess[loaded], sample_index=loaded)
     batches, first = np.unique(field["batch"], return_index=True)
     first, batches = first[batches >= 0], batches[batches >= 0]
     start, end = field["start_ns"][first], field["end_ns"][first]
     steps = np.stack([field["issued_ns"][first], end], axis=1)
-    run.span_each("predict_step", TraceLevel.APPLICATION_TRACE, steps, batch_index=batches)
-    run.span_each("c_predict", TraceLevel.MODEL_TRACE, np.stack([start, end], axis=1), batch_index=batches)
+    requests = run.span_each("predict_step", TraceLevel.APPLICATION_TRACE, steps, batch_index=batches)
+    times = np.stack([start, end], axis=1)
+    called = run.span_each("c_predict", TraceLevel.MODEL_TRACE, times, parent=requests, batch_index=batches)
+    order = np.argsort(start)
+    calls = ModelCalls(batches[order], start[order], end[order], np.zeros(len(order), np.int64))
+    note_layers(run, calls, workers[first][order], None if called is None else called[order])

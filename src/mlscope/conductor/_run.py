@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from mlscope._home import runs_dir
 from mlscope._schema import canonical_digest
 from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
+from mlscope.conductor._layers import profile_folder
 from mlscope.conductor._outcome import Observer, Prediction
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._start import load_command, open_worker
@@ -79,6 +79,17 @@ class Found:
     effective: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Many:
+    """Spans that were noted together; see :meth:`Run.span_each`."""
+
+    name: str | Sequence[str]
+    times_ns: Times
+    parent: int | Times
+    attributes: Sequence[Mapping[str, Any]]
+    numbers: Mapping[str, Times]
+
+
 class Run:
     """A run folder being filled.
 
@@ -113,8 +124,10 @@ class Run:
         self.warnings: list[str] = []
         self.floor = floor
         self.passport: Passport | None = None
-        self._noted: list[tuple[str, TraceLevel, int, int, dict[str, Any]]] = []
-        self._columns: list[tuple[str, TraceLevel, Times, dict[str, Times]]] = []
+        self.next_span = 2
+        """Number that the next span will have; the root is 1."""
+        self._spans: list[tuple[int, TraceLevel, _Many]] = []
+        self._lowered = TraceLevel.FULL_TRACE
         self.created_at = datetime.now(UTC)
         self.begin_ns = time.perf_counter_ns()
         self.id = new_id()
@@ -124,7 +137,8 @@ class Run:
         self.path = self.folder.path
         self.scratch = self._make_scratch()
         self.workers: list[Worker] = []
-        self._keeper = keeper if prepared.plan.execution.workers == 1 and not prepared.own_process else None
+        alone = prepared.plan.execution.workers > 1 or prepared.own_process or self.level >= TraceLevel.FRAMEWORK_TRACE
+        self._keeper = None if alone else keeper
         self._key = ""
         self._log_begin = 0
         self.pool: LoaderPool | None = None
@@ -138,8 +152,8 @@ class Run:
 
     @property
     def level(self) -> TraceLevel:
-        """Trace level of the run."""
-        return TraceLevel[self.prepared.plan.execution.trace_level]
+        """Trace level of the run: the plan's, or what the framework could give of it."""
+        return min(TraceLevel[self.prepared.plan.execution.trace_level], self._lowered)
 
     def _make_scratch(self) -> Path:
         """A folder for what is needed only while measuring, in memory where there is such a file system."""
@@ -195,13 +209,31 @@ class Run:
             MlscopeError: The worker, the framework or the model will not.
         """
         order = load_command(self.prepared, inputs)
+        if self.level >= TraceLevel.FRAMEWORK_TRACE:
+            folder = self.path / profile_folder(len(self.workers))
+            with explain_os_errors(folder):
+                folder.mkdir(parents=True)
+            order = dataclasses.replace(order, profile=str(folder))
         worker, loaded = self._kept_worker(order) or self._new_worker(order)
         self.workers.append(worker)
         if not self.found.effective:
             self.found.effective = {**loaded.effective, "python": worker.python, "numpy": worker.numpy}
         for warning in loaded.warnings:
             self.warn(warning)
+        if order.profile and loaded.profiler is None:
+            self._lower()
         return worker, loaded
+
+    def _lower(self) -> None:
+        """The framework has no profiler."""
+        framework = self.prepared.plan.framework
+        self._lowered = TraceLevel.MODEL_TRACE
+        asked = self.prepared.plan.execution.trace_level
+        self.warn(
+            f"{framework.name} {framework.version} gives no profile of its layers: "
+            f"{asked} is recorded as {self._lowered.name}"
+        )
+        shutil.rmtree(self.path / "profile", ignore_errors=True)
 
     @property
     def worker_log(self) -> Path:
@@ -244,33 +276,61 @@ class Run:
             self._keeper.give(self._key, worker, loaded)
         self.found.peak_memory_bytes = max(self.found.peak_memory_bytes or 0, worker.peak_rss_bytes or 0) or None
 
-    def span(self, name: str, level: TraceLevel, begin_ns: int, end_ns: int, **attributes: Any) -> None:
-        """Note a span, if the level is traced; all are children of the evaluation's root span."""
-        if level <= self.level:
-            self._noted.append((name, level, begin_ns, end_ns, attributes))
+    def span(
+        self, name: str, level: TraceLevel, begin_ns: int, end_ns: int, *, parent: int | None = None, **attributes: Any
+    ) -> int | None:
+        """Note a span, if the level is traced; returns its number. Without a parent it is a child of the root."""
+        numbers = self.span_each(
+            [name],
+            level,
+            _one(begin_ns, end_ns),
+            parent=parent,
+            attributes=[attributes],
+        )
+        return None if numbers is None else self.next_span - 1
 
-    def span_each(self, name: str, level: TraceLevel, times_ns: Times, **numbers: Times) -> None:
+    def span_each(
+        self,
+        name: str | Sequence[str],
+        level: TraceLevel,
+        times_ns: Times,
+        *,
+        parent: int | Times | None = None,
+        attributes: Sequence[Mapping[str, Any]] = (),
+        **numbers: Times,
+    ) -> Times | None:
         """Note one span a row; they become objects only while they are written, since there may be millions.
 
         Args:
-            name: Of all of them.
+            name: Of all of them, or of each.
             level: Of all of them.
             times_ns: Begin and end, shape [n, 2], int64.
+            parent: Number of the span that they are part of, or of each, shape [n]; None: the root.
+            attributes: Of each.
             **numbers: Attribute of each, shape [n], whole numbers.
+
+        Returns:
+            Their numbers, shape [n]; None where the level is not traced.
         """
-        if level <= self.level:
-            self._columns.append((name, level, times_ns, numbers))
+        if level > self.level:
+            return None
+        first = self.next_span
+        self.next_span += len(times_ns)
+        self._spans.append((first, level, _Many(name, times_ns, 1 if parent is None else parent, attributes, numbers)))
+        return _numbers(first, self.next_span)
 
     def spans(self) -> Iterator[Span]:
         """Every span that was noted, numbered from 2: the root is 1."""
-        root, numbers = f"{1:016x}", itertools.count(2)
-        for name, level, begin, end, attributes in self._noted:
-            yield Span(f"{next(numbers):016x}", root, name, int(level), begin, end, attributes)
-        for name, level, times, columns in self._columns:
-            for row in range(len(times)):
-                values = {key: int(column[row]) for key, column in columns.items()}
-                begin, end = int(times[row, 0]), int(times[row, 1])
-                yield Span(f"{next(numbers):016x}", root, name, int(level), begin, end, values)
+        for first, level, many in self._spans:
+            if level > self.level:
+                continue
+            for row in range(len(many.times_ns)):
+                values = dict(many.attributes[row]) if many.attributes else {}
+                values |= {key: int(column[row]) for key, column in many.numbers.items()}
+                parent = many.parent if isinstance(many.parent, int) else int(many.parent[row])
+                name = many.name if isinstance(many.name, str) else many.name[row]
+                begin, end = int(many.times_ns[row, 0]), int(many.times_ns[row, 1])
+                yield Span(f"{first + row:016x}", f"{parent:016x}", name, int(level), begin, end, values)
 
     def stop_measuring(self) -> None:
         """End the workers that are still running; from here on what was measured is put away undisturbed."""
@@ -310,6 +370,18 @@ def _repeatable(request: Request) -> str:
         changes["workload"] = request.workload.model_copy(update={"trace": trace})
     hidden = {"secret", "database_address", "database_name", "publish", "publish_predictions", "offline"}
     return request.model_copy(update=changes).model_dump_json(indent=2, exclude=hidden)
+
+
+def _one(begin_ns: int, end_ns: int) -> Times:
+    import numpy as np
+
+    return np.array([[begin_ns, end_ns]], np.int64)
+
+
+def _numbers(first: int, end: int) -> Times:
+    import numpy as np
+
+    return np.arange(first, end)
 
 
 def mean_ns(values: np.ndarray[Any, Any]) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlscope.analyses import latency_results, workload_result
 from mlscope.conductor._issuer import Issued, gathered, issue
+from mlscope.conductor._layers import note_calls
 from mlscope.conductor._predict import wanted_input
 from mlscope.conductor._run import Run
 from mlscope.conductor._tensors import sample_files
@@ -24,7 +25,6 @@ from mlscope.worker.protocol import (
     SAMPLE_FIELDS,
     OpenLoop,
     Tensor,
-    TraceLevel,
 )
 
 __all__ = ["OpenLoopRun", "measure"]
@@ -155,7 +155,7 @@ class OpenLoopRun:
         _, first = np.unique(called[:, _FIELD["batch"]], return_index=True)
         times = called[first][:, [_FIELD["start_ns"], _FIELD["end_ns"]]]
         self._run.found.inference_ns = int((times[:, 1] - times[:, 0]).sum())
-        self._run.span_each("c_predict", TraceLevel.MODEL_TRACE, times, query=called[first][:, _FIELD["query"]])
+        note_calls(self._run, called)
 
     def _warn(self, result: WorkloadResult) -> None:
         if result.failed:

@@ -10,7 +10,12 @@ from mlscope.worker.protocol import TraceLevel
 
 __all__ = ["recorded_level"]
 
-_DEEPEST = TraceLevel.MODEL_TRACE
+_DEEPEST = TraceLevel.FRAMEWORK_TRACE
+_MISSING = {
+    TraceLevel.LIBRARY_TRACE: "primitives of oneDNN or cuDNN",
+    TraceLevel.SYSTEM_LIBRARY_TRACE: "CUDA launches and kernels",
+    TraceLevel.HARDWARE_TRACE: "hardware counters",
+}
 
 
 def recorded_level(name: str) -> tuple[TraceLevel, str | None]:
@@ -30,7 +35,8 @@ def recorded_level(name: str) -> tuple[TraceLevel, str | None]:
         raise UsageError(f'there is no trace level "{name}"', where="--trace-level", hint=hint)
     if level <= _DEEPEST:
         return level, None
-    return _DEEPEST, f"{level.name} is recorded as {_DEEPEST.name} in this version"
+    missing = ", ".join(text for each, text in _MISSING.items() if each <= level)
+    return _DEEPEST, f"{level.name} is recorded as {_DEEPEST.name}: this version reads no {missing}"
 
 
 def _fold(word: str) -> str:

@@ -6,6 +6,16 @@ Importing this room is cheap; pyarrow, numpy and SQLAlchemy are imported by what
 from mlscope.results._evaluation import Evaluation
 from mlscope.results._folder import RunFolder, abandoned, sealed_folders, verify_folder
 from mlscope.results._ids import new_id
+from mlscope.results._layers import (
+    LAYER_SUMMARY_FILE,
+    LAYERS_FILE,
+    Layer,
+    LayerSummary,
+    read_layer_summary,
+    read_layers,
+    write_layer_summary,
+    write_layers,
+)
 from mlscope.results._notes import annotate, annotations
 from mlscope.results._passport import Floor, ForeignProcess, MachineState, Passport
 from mlscope.results._reading import parse_record, read_record
@@ -40,6 +50,8 @@ from mlscope.results.store import Filter, Store, open_store, parse_address, publ
 
 __all__ = [
     "ACCURACY_PART",
+    "LAYERS_FILE",
+    "LAYER_SUMMARY_FILE",
     "MACHINE_FILE",
     "AccuracyResult",
     "DataUse",
@@ -50,6 +62,8 @@ __all__ = [
     "Floor",
     "ForeignProcess",
     "LatencyResult",
+    "Layer",
+    "LayerSummary",
     "LoadGenResult",
     "MachineState",
     "Passport",
@@ -72,6 +86,8 @@ __all__ = [
     "parse_address",
     "parse_record",
     "publish",
+    "read_layer_summary",
+    "read_layers",
     "read_predictions",
     "read_record",
     "read_samples",
@@ -83,6 +99,8 @@ __all__ = [
     "seal_samples",
     "sealed_folders",
     "verify_folder",
+    "write_layer_summary",
+    "write_layers",
     "write_predictions",
     "write_spans",
 ]

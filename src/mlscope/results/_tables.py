@@ -31,6 +31,7 @@ __all__ = [
     "read_predictions",
     "read_samples",
     "read_spans",
+    "read_table",
     "seal_samples",
     "write_predictions",
     "write_spans",
@@ -136,7 +137,7 @@ def read_samples(source: Path | BinaryIO) -> pa.Table:
     Raises:
         StoreError: The file is missing or damaged.
     """
-    return _read(source)
+    return read_table(source)
 
 
 def measured_span(path: Path) -> tuple[int, int] | None:
@@ -149,7 +150,7 @@ def measured_span(path: Path) -> tuple[int, int] | None:
 
     if not path.is_file():
         return None
-    table = _read(path, ["issued_ns", "end_ns", "warmup"])
+    table = read_table(path, ["issued_ns", "end_ns", "warmup"])
     table = table.filter(pc.invert(table["warmup"]))
     if not table.num_rows:
         return None
@@ -199,7 +200,7 @@ def read_predictions(source: Path | BinaryIO) -> dict[str, NDArray[Any]]:
     import pyarrow as pa
 
     columns: dict[str, NDArray[Any]] = {}
-    for name, chunked in zip((table := _read(source)).column_names, table.columns, strict=True):
+    for name, chunked in zip((table := read_table(source)).column_names, table.columns, strict=True):
         column = chunked.combine_chunks()
         if pa.types.is_fixed_size_list(column.type):
             flat = column.flatten().to_numpy(zero_copy_only=False)
@@ -266,10 +267,15 @@ def read_spans(source: Path | BinaryIO) -> pa.Table:
     Raises:
         StoreError: The file is missing or damaged.
     """
-    return _read(source)
+    return read_table(source)
 
 
-def _read(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+def read_table(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file.
+
+    Raises:
+        StoreError: The file is missing or damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

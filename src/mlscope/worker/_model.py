@@ -130,6 +130,7 @@ def _answer(description: Description, load_ns: int, first_ns: int, outputs: list
         fixed_batch=description.fixed_batch,
         effective={"streams": streams, **description.effective},
         warnings=description.warnings,
+        profiler=description.profiler,
     )
 
 

@@ -116,7 +116,8 @@ class Load:
     ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
     without the batch dimension; ``options`` are the predictor's own. ``streams`` batches will run at once, each with
     ``threads`` threads; with ``pin`` each stream has cores of its own. With ``inspect`` the model is not run:
-    the answer holds the shapes that the file declares, -1 for dynamic dimensions.
+    the answer holds the shapes that the file declares, -1 for dynamic dimensions. With ``profile`` the framework's own
+    profiler is switched on, if it has one, and leaves its files in that folder.
     """
 
     predictor: str
@@ -130,6 +131,7 @@ class Load:
     inspect: bool = False
     streams: int = 1
     pin: bool = False
+    profile: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Loaded:
 
     ``inputs`` are the tensors to be fed, with the names that the model gives them; ``outputs`` what came out; both
     with the batch dimension. ``fixed_batch`` is None where any batch size can be run. ``effective`` is what the
-    framework says of its settings.
+    framework says of its settings; ``profiler`` the profiler that is on.
     """
 
     load_ns: int
@@ -149,6 +151,7 @@ class Loaded:
     fixed_batch: int | None
     effective: dict[str, Any]
     warnings: list[str] = dataclasses.field(default_factory=list)
+    profiler: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

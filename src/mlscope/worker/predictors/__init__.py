@@ -33,6 +33,8 @@ class Description:
     effective: dict[str, Any]
     """Settings as the framework reports them."""
     warnings: list[str] = dataclasses.field(default_factory=list)
+    profiler: str | None = None
+    """The framework's profiler, where ``command.profile`` asks for one and it was switched on."""
 
 
 class Predictor(Protocol):

@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import mmap
 import os
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, flag, take, whole
+from mlscope.worker.profilers.onnxruntime import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -82,12 +83,16 @@ class _OnnxRuntime:
         if options["allow_spinning"] is None:
             options["allow_spinning"] = command.streams * command.threads <= max(_cores(), command.threads)
 
-        def make(affinities: str = "") -> Any:
+        self._profiler = Profiler(command.profile) if command.profile else None
+
+        def make(affinities: str = "", number: int = 0) -> Any:
             wanted = _session_options(options, command.threads)
             _set_attributes(wanted, options, attributes)
             _set_entries(wanted, entries)
             if affinities:
                 wanted.add_session_config_entry("session.intra_op_thread_affinities", affinities)
+            if self._profiler:
+                self._profiler.prepare(wanted, number)
             return onnxruntime.InferenceSession(
                 command.files["graph"],
                 wanted,
@@ -102,6 +107,7 @@ class _OnnxRuntime:
             raise Problem("model", f"onnxruntime cannot load the model: {error}") from error
         _check_providers([name for name, _ in providers], self._session.get_providers())
         self._outputs = _outputs(self._session)
+        self._run = self._runs(self._session, 0)
         inputs, fixed = match([_declared(node) for node in self._session.get_inputs()], command)
         used = self._session.get_session_options()
         effective = {
@@ -119,10 +125,11 @@ class _OnnxRuntime:
             Tensor(node.name, _TYPES[node.type], tuple(_size(size) for size in node.shape))
             for node in self._session.get_outputs()
         ]
-        return Description(onnxruntime.__version__, inputs, outputs, fixed, effective)
+        profiler = "onnxruntime" if self._profiler else None
+        return Description(onnxruntime.__version__, inputs, outputs, fixed, effective, profiler=profiler)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        outputs: list[np.ndarray[Any, Any]] = self._session.run(self._outputs, feeds)
+        outputs: list[np.ndarray[Any, Any]] = self._run(self._outputs, feeds)
         return outputs
 
     def stream(self, number: int) -> Predict:
@@ -132,19 +139,26 @@ class _OnnxRuntime:
         # The calling thread is the first of them; ONNX Runtime makes the others, and counts cores from 1.
         cores = sorted(os.sched_getaffinity(0)) if pinned else []
         try:
-            session = self._make(";".join(str(core + 1) for core in cores[1:]))
+            session = self._make(";".join(str(core + 1) for core in cores[1:]), number)
         except _ERRORS as error:
             raise Problem("model", f"onnxruntime cannot make a session for stream {number}: {error}") from error
-        outputs = self._outputs
+        run, outputs = self._runs(session, number), self._outputs
 
         def predict(feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-            found: list[np.ndarray[Any, Any]] = session.run(outputs, feeds)
+            found: list[np.ndarray[Any, Any]] = run(outputs, feeds)
             return found
 
         return predict
 
+    def _runs(self, session: Any, number: int) -> Callable[[Any, Any], Any]:
+        """What runs a session: itself, or its profiler."""
+        run: Callable[[Any, Any], Any] = self._profiler.watch(session, number) if self._profiler else session.run
+        return run
+
     def close(self) -> None:
-        del self._session, self._make
+        if self._profiler:
+            self._profiler.close()
+        del self._session, self._make, self._run
 
 
 def _cores() -> int:
