@@ -8,7 +8,7 @@ from typing import Any
 
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._worker import Worker
-from mlscope.worker.protocol import Load, Tensor, TraceLevel
+from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["declared_input", "load_command", "open_worker"]
 
@@ -58,7 +58,6 @@ def load_command(prepared: Prepared, inputs: Sequence[Tensor]) -> Load:
         streams=execution.streams,
         pin=execution.pin,
         device=execution.device,
-        trace_level=int(TraceLevel[execution.trace_level]),
         options=plan.framework.options,
     )
 

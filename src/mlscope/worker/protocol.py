@@ -116,8 +116,8 @@ class Load:
     ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
     without the batch dimension; ``options`` are the predictor's own. ``streams`` batches will run at once, each with
     ``threads`` threads; with ``pin`` each stream has cores of its own. With ``inspect`` the model is not run:
-    the answer holds the shapes that the file declares, -1 for dynamic dimensions. With ``profile`` the framework's own
-    profiler is switched on, if it has one, and leaves its files in that folder.
+    the answer holds the declared shapes, -1 for dynamic dimensions. ``profile`` is the folder for what the framework's
+    profiler writes; nothing: it stays off.
     """
 
     predictor: str
@@ -126,7 +126,6 @@ class Load:
     batch_size: int
     threads: int
     device: str = "cpu"
-    trace_level: int = 0
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     inspect: bool = False
     streams: int = 1
@@ -398,6 +397,4 @@ def decode(line: bytes) -> Message:
 
 def _tensor(item: Any) -> Any:
     """A Tensor where the JSON holds one; paths stay paths."""
-    if isinstance(item, dict):
-        return Tensor(item["name"], item["element_type"], tuple(item["shape"]))
-    return item
+    return Tensor(item["name"], item["element_type"], tuple(item["shape"])) if isinstance(item, dict) else item
