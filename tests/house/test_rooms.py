@@ -100,8 +100,9 @@ def test_only_the_store_knows_sqlalchemy() -> None:
     assert not offences(elsewhere, lambda _, name: name[0] in {"sqlalchemy", "alembic", "psycopg"})
 
 
-def test_only_its_predictor_imports_a_framework() -> None:
-    elsewhere = [module for module in MODULES if module.parts[:2] != ("worker", "predictors")]
+def test_only_its_predictor_and_its_profiler_import_a_framework() -> None:
+    own = [("worker", "predictors"), ("worker", "profilers")]
+    elsewhere = [module for module in MODULES if module.parts[:2] not in own]
     assert not offences(elsewhere, lambda _, name: name[0] in FRAMEWORKS)
 
 

@@ -21,7 +21,7 @@ from mlscope.conductor._tensors import sample_files
 from mlscope.conductor._worker import Worker
 from mlscope.results import LoadGenResult, SearchResult, SearchStep
 from mlscope.stats import Observation, ThresholdSearch
-from mlscope.worker.protocol import Loaded, LoadTest, Tensor, TestDone
+from mlscope.worker.protocol import Loaded, LoadTest, Tensor, TestDone, TraceLevel
 
 __all__ = ["measure"]
 
@@ -150,6 +150,10 @@ class _Peak:
         best = self._run.found.search.best if self._run.found.search else None
         chosen = [step for step in self._steps if step.seen.passed and step.command.settings.get(_RATE) == best]
         shown = (chosen or self._steps)[-1:]
+        for step in self._steps:
+            if step not in shown:
+                begin, end = step.done.start_ns, step.done.end_ns
+                self._run.span("loadgen_test", TraceLevel.APPLICATION_TRACE, begin, end)
         for step in shown:
             folder = Path(step.command.outdir)
             for path in folder.iterdir():
