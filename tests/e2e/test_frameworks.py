@@ -48,7 +48,7 @@ def predict(home: Path, note: Note, frameworks: Sequence[str], *words: str | Pat
         except MlscopeError as error:
             unavailable(framework.name, f"no stack for {name}: {error}")
     line = ["predict", "dataset", *words, *(word for each in frameworks for word in ("--framework", each))]
-    result = running.run(home, *line, timeout=1800)
+    result = running.run(home, *line, env={"COLUMNS": "100"}, timeout=1800)
     assert result.code == 0, result
     shown = [word if isinstance(word, str) else word.name for word in line]
     note("command", " ".join(["mlscope", *shown]))

@@ -54,8 +54,14 @@ def outcome(cases: Sequence[ElementTree.Element]) -> str:
     for case in cases:
         said = {item.get("name"): item.get("value", "") for item in case.iter("property")}
         if "command" in said:
-            lines += ["```console", f"$ {said['command']}", said["output"].rstrip(), "```", ""]
+            lines += ["```console", f"$ {said['command']}", printed(said["output"]), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def printed(output: str) -> str:
+    """What a command printed, without the lines that name the folder of its run."""
+    lines = [line for line in output.splitlines() if not re.match(r"(Run|Folder|Next)  ", line)]
+    return "\n".join(lines).rstrip()
 
 
 def one_line(text: str) -> str:

@@ -23,7 +23,7 @@ _COLUMNS = (
     Column("top5_accuracy", "top-5", "fraction", shown="wide"),
     Column("same_as_first", "same as first"),
     Column("p50_ms", "p50", "ms"),
-    Column("throughput_samples_per_s", "throughput", "samples/s"),
+    Column("throughput_samples_per_s", "throughput", "samples/s", shown="wide"),
     Column("validity", "validity"),
     Column("status", "status"),
 )

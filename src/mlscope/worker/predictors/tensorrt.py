@@ -21,8 +21,11 @@ import numpy as np
 
 try:
     import tensorrt as trt
-except ImportError:  # installed from wheels alone
-    import tensorrt_bindings as trt
+except ModuleNotFoundError as missing:  # NVIDIA's wheels alone bring it under another name
+    try:
+        import tensorrt_bindings as trt
+    except ModuleNotFoundError:
+        raise missing from None
 
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description
