@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import comparing, serving, stacks
+from benchmarks import comparing, openloop, serving, stacks
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate, glance
@@ -197,6 +197,7 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "offline_streams": serving.offline_streams,
     "openvino_offline": serving.openvino_offline,
     "server_limit": serving.server_limit,
+    "open_loop": openloop.open_loop,
 }
 
 

@@ -121,6 +121,7 @@ def issue(
             raise WorkerError("the worker was not ready for an open loop")
         issuer.begin()
         done = _wait(worker, lambda: progress(int(words[1])) if progress else None)
+        run.found.effective["serving"] = done.serving
         run.span("open_loop", TraceLevel.APPLICATION_TRACE, done.start_ns, done.end_ns)
         if issuer.process.wait(timeout=10) or not words[3]:
             raise WorkerError(

@@ -323,6 +323,7 @@ class OpenLoopDone:
     start_ns: int
     end_ns: int
     rows: int
+    serving: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

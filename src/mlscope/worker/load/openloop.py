@@ -29,6 +29,7 @@ from mlscope.worker.protocol import (
     FLAG_UNFINISHED,
     FLAG_VALID,
     FLAG_WARMUP,
+    STREAM_SHIFT,
     OpenLoop,
     OpenLoopDone,
     Ready,
@@ -99,7 +100,7 @@ class _Loop:
 
     def _answered(self, batch: Served) -> None:
         """Write down a batch; on a stream's thread."""
-        flags = FLAG_VALID
+        flags = FLAG_VALID | batch.stream << STREAM_SHIFT
         if batch.error is not None:
             flags |= FLAG_FAILED
             traceback.print_exception(type(batch.error), batch.error, batch.error.__traceback__)
@@ -184,6 +185,10 @@ class _Loop:
             what = f"the model failed during the run: {type(self.problem).__name__}: {self.problem}"
             raise Problem("model", what) from self.problem
 
+    def serving(self) -> dict[str, Any]:
+        """What took effect."""
+        return {"cores": self._serving.cores, "queue_capacity": self._serving.capacity}
+
     def close(self) -> None:
         """End the streams, as soon as the model returns from the batch under way, and close the files."""
         self._over = True
@@ -216,4 +221,4 @@ def run(command: OpenLoop, model: Model, commands: IO[bytes], answers: IO[bytes]
         gc.unfreeze()
         os.close(wake)
         loop.close()
-    return OpenLoopDone(start, end, loop.samples.rows)
+    return OpenLoopDone(start, end, loop.samples.rows, loop.serving())
