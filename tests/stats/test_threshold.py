@@ -151,6 +151,22 @@ def test_noise_is_averaged_out() -> None:
     assert np.mean([each.runs for each in searches]) < 22
 
 
+@given(
+    limit=st.floats(0.05, 2000),
+    start=st.floats(0.05, 2000),
+    noise=st.floats(0.01, 1.5),
+    seed=st.integers(0, 2**32),
+    integer=st.booleans(),
+)
+def test_no_noise_confuses_it(limit: float, start: float, noise: float, seed: int, integer: bool) -> None:
+    start = math.ceil(start) if integer else start
+    search = ThresholdSearch(start=start, low=1 if integer else 0.05, high=2000, integer=integer)
+    found = searched(noisy(np.random.default_rng(seed), limit, noise), search)
+    assert found.runs <= 30
+    assert all(search._low <= value <= 2000 for value, _ in search.observations)
+    assert not integer or all(value == int(value) for value, _ in search.observations)
+
+
 def test_whole_numbers_near_the_limit_are_measured_again() -> None:
     random = np.random.default_rng(5)
     found = [

@@ -255,7 +255,7 @@ class ThresholdSearch:
             return self._allowed(root[0] * (1 + side * _STEP)), True
         return self._towards(passing, failing)
 
-    def _towards(self, passing: _Point | None, failing: _Point | None) -> tuple[float, bool]:
+    def _towards(self, passing: _Point | None, failing: _Point | None) -> tuple[float | None, bool]:
         """Nearer to the limit, as long as no line tells where it is."""
         last = next(((v, seen) for v, seen in reversed(self.observations) if seen.full), None)
         if last is not None and abs(_or(last[1].margin, 1.0)) <= _NEAR:
@@ -263,8 +263,8 @@ class ThresholdSearch:
         doubtful = self._doubtful()
         if doubtful is not None:
             return doubtful, True
-        assert passing is not None
-        assert failing is not None
+        if passing is None or failing is None:
+            return self._widen(self._points(self.observations), passing, failing)
         return self._between(passing, failing), failing.value < 1.3 * passing.value
 
     def _allowed(self, value: float) -> float:
