@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mlscope._files import digest
 from mlscope.conductor._choose import Chosen, choose_stack
+from mlscope.conductor._load_choice import load_choice, workload_choice
 from mlscope.conductor._outcome import Observer
-from mlscope.conductor._prepare import Prepared, execution, load_choice, trace_level, workload_choice
+from mlscope.conductor._prepare import Prepared, execution, trace_level
 from mlscope.conductor._serving import check_serving
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError

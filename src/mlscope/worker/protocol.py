@@ -70,10 +70,9 @@ STREAM_SHIFT = 8  # the flags from this bit on are the number of the stream that
 ARRIVALS_HEADER = ("begin_ns", "issued", "answered", "ended", "answered_ns")
 """First words of an arrivals file, each a little-endian signed 64-bit integer.
 
-An issuer process writes it while a worker reads it: when the run began; how many requests were issued; how many
-the worker has answered; whether the issuer has come to the end; when the last answer came. Then follow three columns
-of as many words as there are requests: when each is due, in nanoseconds since the beginning; which input it asks
-for; when it was issued, by the samples' clock (0: not yet).
+An issuer process writes it while a worker reads it: when the run began; how many requests were issued, and answered;
+whether the issuer is through; when the last answer came. Then follow three columns, a word for each request: when it
+is due, in nanoseconds since the beginning; which input it asks for; when it was issued (samples' clock, 0: not yet).
 """
 
 
@@ -295,9 +294,9 @@ class Probed:
 class OpenLoop:
     """Core → worker: requests will be issued by another process into the file ``arrivals``.
 
-    It writes a byte into the pipe ``wake`` for each and closes it at the end. The worker answers Ready when it
-    listens, and OpenLoopDone when all is answered, or ``drain_ns`` after the last request. ``inputs`` and ``offset``
-    are as in :class:`LoadTest`. A request asks for ``samples_per_query`` samples that follow each other.
+    It writes a byte into the pipe ``wake`` for each and closes it at the end. The worker answers Ready when it listens, and
+    OpenLoopDone when all is answered, or ``drain_ns`` after the last request. ``inputs`` and ``offset`` are those of
+    LoadTest. A request asks for ``samples_per_query`` samples that follow each other.
     """
 
     arrivals: str
