@@ -294,9 +294,9 @@ class Probed:
 class OpenLoop:
     """Core → worker: requests will be issued by another process into the file ``arrivals``.
 
-    It writes a byte into the pipe ``wake`` for each and closes it at the end. The worker answers Ready when it listens, and
-    OpenLoopDone when all is answered, or ``drain_ns`` after the last request. ``inputs`` and ``offset`` are those of
-    LoadTest. A request asks for ``samples_per_query`` samples that follow each other.
+    It writes a byte into the pipe ``wake`` for each, and closes it at the end. Ready is the answer when the worker
+    listens, OpenLoopDone when all is answered, or ``drain_ns`` after the last one. ``inputs`` and ``offset`` are those
+    of LoadTest. A request asks for ``samples_per_query`` samples that follow each other.
     """
 
     arrivals: str
