@@ -90,15 +90,16 @@ def theory(law: str, mean_s: float, bound_s: float) -> float:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize(("law", "bound_ms"), [("constant", 25), ("exponential", 60)])
-def test_the_theoretical_rate_is_found(home: Path, law: str, bound_ms: int) -> None:
-    wanted = theory(law, 5e-3, bound_ms / 1e3)
+@pytest.mark.parametrize(("law", "bound_ms", "queries"), [("constant", 15, 1500), ("exponential", 30, 3000)])
+def test_the_theoretical_rate_is_found(home: Path, law: str, bound_ms: int, queries: int) -> None:
+    """At the default of 4096 queries a search scatters by 1.7 % (M/M/1), here by 2."""
+    wanted = theory(law, 2.5e-3, bound_ms / 1e3)
     run = mlscope.evaluate(
         "sleep",
-        options={"law": f"{law}:5ms"},
+        options={"law": f"{law}:2500us"},
         command="predict max-qps",
         workload={
-            "initial_qps": 60, "latency_bound_ms": bound_ms, "min_queries": 1200, "min_duration_ms": 0,
+            "initial_qps": 100, "latency_bound_ms": bound_ms, "min_queries": queries, "min_duration_ms": 0,
         },
     )  # fmt: skip
     found = run.record.search
