@@ -34,7 +34,6 @@ def test_the_originals_own_script(run: Run, requests: list[Request]) -> None:
     done = run(*shlex.split(ORIGINAL_SCRIPT))
     assert done.code == 0
     assert "--tracer_address-localhost is read as --tracer-address=localhost" in done.err
-    assert "stay in the run folder" in done.err
     assert requests == [
         Request(
             command="predict dataset",
@@ -148,6 +147,7 @@ WRONG = [
     ("predict dataset --num-file-parts -2", "--num-file-parts: "),
     ("predict dataset --option x", '--option: "x" is no KEY=VALUE'),
     ("predict dataset --trace-level FULL", "did you mean FULL_TRACE?"),
+    ("predict dataset --tracer-address ftp://host", "write http://HOST:4318"),
     ("predict dataset --bacth_size=3", "did you mean --batch-size?"),
     ("predict dataset --gpu=maybe", "--gpu"),
     ("predict dataset --dataset-category audio", "--dataset-category"),

@@ -19,6 +19,7 @@ ROOMS = (
     "results",
     "stats",
     "analyses",
+    "traces",
     "conductor",
     "api",
     "cli",

@@ -299,7 +299,12 @@ class RecordFlags(FlagGroup):
         ),
     ] = "APPLICATION_TRACE"
     tracer_address: Annotated[
-        str | None, flag("Accepted; in this version traces stay in the run folder.", metavar="ADDRESS")
+        str | None,
+        flag(
+            "Send the spans, too: http://HOST:4318 or grpc://HOST:4317 (OTLP), zipkin://HOST:9411 "
+            "(docs/trace-export.md).",
+            metavar="ADDRESS",
+        ),
     ] = None
 
     def values(self) -> dict[str, Any]:

@@ -78,8 +78,7 @@ def make_request(
         values["trace_level"] = level.name
         if warning:
             warn(warning)
-    if values.get("tracer_address"):
-        warn("--tracer-address has no effect in this version: traces stay in the run folder")
+    _check_tracer(values)
     if values.get("publish_predictions") and not values.get("publish"):
         warn("--publish-predictions has no effect without --publish")
     wait_s = QuietFlags().quiet_timeout_s
@@ -94,6 +93,23 @@ def make_request(
         return Request(**values)
     except ValidationError as error:
         raise _explained(error, [*groups, *(each for each in (load, workload) if each)]) from error
+
+
+def _check_tracer(values: dict[str, Any]) -> None:
+    """What is no address is an error at once; what can have no effect is said.
+
+    Raises:
+        UsageError: It is no address.
+    """
+    from mlscope.traces import parse_tracer
+
+    if not values.get("tracer_address"):
+        values["tracer_address"] = None
+        return
+    parse_tracer(values["tracer_address"])
+    if not values.get("record", True) or values.get("trace_level") == "NO_TRACE":
+        without = "--no-record" if not values.get("record", True) else "--trace-level NO_TRACE"
+        warn(f"--tracer-address has no effect with {without}: there are no spans to send")
 
 
 def _explained(error: ValidationError, groups: Sequence[FlagGroup]) -> UsageError:

@@ -19,6 +19,7 @@ from mlscope.conductor._outcome import Observer, Outcome, SilentObserver
 from mlscope.conductor._prepare import Prepared, prepare
 from mlscope.conductor._recover import draft_file, recover, write_draft
 from mlscope.conductor._run import Run
+from mlscope.conductor._tracer import check_tracer, root_span, send_spans
 from mlscope.conductor._tune import tune
 from mlscope.conductor._watch import wait_until_quiet
 from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, UsageError
@@ -27,7 +28,6 @@ from mlscope.results import (
     DataUse,
     Failure,
     Record,
-    Span,
     System,
     Timings,
     measured_span,
@@ -70,6 +70,7 @@ def prepare_any(request: Request, observer: Observer) -> tuple[Prepared, list[Te
         MlscopeError: Whatever is wrong with it; nothing was measured yet.
     """
     request = split_options(request)
+    check_tracer(request)
     if request.publish:
         _check_address(request)
     if request.tensors is not None and is_bare(request.model_name):
@@ -124,6 +125,7 @@ def _once(make: Callable[[Interrupts], Run], inputs: Sequence[Tensor] | None, *,
         run = make(interrupts)
         begin_run(run)
         outcome = finish_run(run, _measure(run, inputs, wait=wait))
+    send_spans(run, outcome)
     return dataclasses.replace(outcome, publish_error=_publish(run, outcome), interrupted=interrupts.waiting)
 
 
@@ -215,7 +217,7 @@ def finish_run(run: Run, error: MlscopeError | None) -> Outcome:
         return Outcome(record, None, error, None, found.loadgen_summary, found.predictions)
     try:
         if run.level > TraceLevel.NO_TRACE:
-            write_spans(run.path / "spans.parquet", itertools.chain([_root_span(run)], run.spans()))
+            write_spans(run.path / "spans.parquet", itertools.chain([root_span(run)], run.spans()))
         write_draft(run.path, record)
         record, folder = run.folder.seal(record)
     except ResourceError as problem:
@@ -227,11 +229,6 @@ def finish_run(run: Run, error: MlscopeError | None) -> Outcome:
     except MlscopeError as problem:  # the next evaluation does it: the draft is still there
         error = error or problem
     return Outcome(record, folder, error, None, found.loadgen_summary, found.predictions)
-
-
-def _root_span(run: Run) -> Span:
-    level, end = int(TraceLevel.APPLICATION_TRACE), time.perf_counter_ns()
-    return Span(f"{1:016x}", None, run.prepared.plan.command, level, run.begin_ns, end, {})
 
 
 def _publish(run: Run, outcome: Outcome) -> MlscopeError | None:

@@ -368,7 +368,8 @@ def _repeatable(request: Request) -> str:
     if request.workload is not None and request.workload.trace is not None:
         trace = request.workload.trace.absolute()
         changes["workload"] = request.workload.model_copy(update={"trace": trace})
-    hidden = {"secret", "database_address", "database_name", "publish", "publish_predictions", "offline"}
+    addresses = {"database_address", "database_name", "tracer_address"}
+    hidden = {"secret", "publish", "publish_predictions", "offline", *addresses}
     return request.model_copy(update=changes).model_dump_json(indent=2, exclude=hidden)
 
 

@@ -135,6 +135,7 @@ class Request(Frozen):
     """Processes that decode pictures ahead of the model; None: chosen from the cores."""
     trace_level: str = "APPLICATION_TRACE"
     tracer_address: str | None = None
+    """Server that gets the spans once the run is sealed; never stored."""
     options: dict[str, Any] = {}
     """Predictor options by name, for instance ``graph_optimization_level``."""
     allow_hooks: bool = False

@@ -37,6 +37,8 @@ from mlscope.results._record import (
 from mlscope.results._series import MACHINE_FILE, read_series
 from mlscope.results._tables import (
     ACCURACY_PART,
+    SAMPLES_FILE,
+    SPANS_FILE,
     Span,
     measured_span,
     read_predictions,
@@ -53,6 +55,8 @@ __all__ = [
     "LAYERS_FILE",
     "LAYER_SUMMARY_FILE",
     "MACHINE_FILE",
+    "SAMPLES_FILE",
+    "SPANS_FILE",
     "AccuracyResult",
     "DataUse",
     "Evaluation",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -261,17 +261,29 @@ def write_spans(path: Path, spans: Iterable[Span]) -> int:
     return rows
 
 
-def read_spans(source: Path | BinaryIO) -> pa.Table:
+def read_spans(source: Path | BinaryIO, columns: Sequence[str] = (), *, dictionary: bool = False) -> pa.Table:
     """Read what :func:`write_spans` wrote.
+
+    Args:
+        source: The file.
+        columns: Which columns; none: all.
+        dictionary: Hold each name and each text of attributes once, where there may be millions of spans.
 
     Raises:
         StoreError: The file is missing or damaged.
     """
-    return read_table(source)
+    return read_table(source, list(columns) or None, ["name", "attributes"] if dictionary else None)
 
 
-def read_table(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+def read_table(
+    source: Path | BinaryIO, columns: list[str] | None = None, dictionary: list[str] | None = None
+) -> pa.Table:
     """Read a Parquet file.
+
+    Args:
+        source: The file.
+        columns: Which columns; None: all.
+        dictionary: Columns of texts that are to be held once each.
 
     Raises:
         StoreError: The file is missing or damaged.
@@ -281,7 +293,7 @@ def read_table(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.
 
     where = str(source) if isinstance(source, Path) else None
     try:
-        with pq.ParquetFile(source) as file:
+        with pq.ParquetFile(source, read_dictionary=dictionary) as file:
             return file.read(columns)
     except FileNotFoundError as error:
         raise StoreError("missing", where=where) from error

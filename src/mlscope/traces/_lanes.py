@@ -1,0 +1,125 @@
+"""Slices on lanes: viewers draw slices of one lane inside each other, so those that overlap need lanes of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlscope.traces._timeline import LOADGEN, SPAN, Timeline
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Lane", "Step", "walk"]
+
+_CHUNK = 65_536
+
+
+class Lane(NamedTuple):
+    """A row of the viewer."""
+
+    number: int
+    """From 0."""
+    title: str
+    source: int
+    """``SPAN``, ``REQUEST`` or ``LOADGEN``."""
+
+
+class Step(NamedTuple):
+    """The begin or the end of a slice; of one lane they come in order and nest."""
+
+    row: int
+    lane: Lane
+    time_ns: int
+    opens: bool
+
+
+@dataclasses.dataclass(slots=True)
+class _Pool:
+    """Lanes of one kind; slices that overlap lie on different ones."""
+
+    title: str
+    free: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    """(busy until, lane) as a heap."""
+
+
+def walk(timeline: Timeline) -> Iterator[Step]:
+    """Begin and end of every slice, laid out on lanes.
+
+    The children of the run's root lie on lanes by their names, since they go on beside each other; deeper spans lie on
+    their parent's lane, inside it. What overlaps a sibling or sticks out of its parent gets a lane of its own.
+    """
+    import numpy as np
+
+    order = np.lexsort((timeline.depth, -timeline.end_ns, timeline.start_ns))
+    layout = _Layout(timeline)
+    for begin in range(0, len(order), _CHUNK):
+        rows = order[begin : begin + _CHUNK]
+        columns = (timeline.start_ns, timeline.end_ns, timeline.parent, timeline.depth, timeline.source)
+        yield from layout.place(rows, [column[rows].tolist() for column in columns])
+    for lane, opened in enumerate(layout.open):
+        while opened:
+            row, end = opened.pop()
+            yield Step(row, layout.lanes[lane], end, False)
+
+
+class _Layout:
+    def __init__(self, timeline: Timeline) -> None:
+        import numpy as np
+
+        self.timeline = timeline
+        self.lanes: list[Lane] = []
+        self.open: list[list[tuple[int, int]]] = []
+        """Of each lane the open slices, outermost first: (row, end)."""
+        self.lane_of: NDArray[np.int32] = np.full(len(timeline), -1, np.int32)
+        self.pools: dict[tuple[int, int, int], _Pool] = {}
+
+    def place(self, rows: NDArray[np.int64], columns: list[list[int]]) -> Iterator[Step]:
+        """Lay out rows in the order of their begins."""
+        for row, start, end, parent, depth, source in zip(rows.tolist(), *columns, strict=True):
+            lane = -1
+            if depth > 1 or (depth and source == LOADGEN):
+                lane = int(self.lane_of[parent])
+                yield from self._close(lane, start, parent)
+                opened = self.open[lane]
+                if not opened or opened[-1][0] != parent or opened[-1][1] < end:
+                    lane = -1
+            if lane < 0:
+                lane = self._free_lane(self._kind(row, parent, depth, source), start, end)
+                yield from self._close(lane, start, -1)
+            self.lane_of[row] = lane
+            self.open[lane].append((row, end))
+            yield Step(row, self.lanes[lane], start, True)
+
+    def _close(self, lane: int, start: int, parent: int) -> Iterator[Step]:
+        opened = self.open[lane]
+        while opened and opened[-1][1] <= start and opened[-1][0] != parent:
+            row, end = opened.pop()
+            yield Step(row, self.lanes[lane], end, False)
+
+    def _free_lane(self, kind: tuple[tuple[int, int, int], str], start: int, end: int) -> int:
+        key, title = kind
+        pool = self.pools.setdefault(key, _Pool(title))
+        if pool.free and pool.free[0][0] <= start:
+            lane = pool.free[0][1]
+            heapq.heapreplace(pool.free, (end, lane))
+            return lane
+        lane = len(self.lanes)
+        self.lanes.append(Lane(lane, pool.title, key[0]))
+        self.open.append([])
+        heapq.heappush(pool.free, (end, lane))
+        return lane
+
+    def _kind(self, row: int, parent: int, depth: int, source: int) -> tuple[tuple[int, int, int], str]:
+        """Which pool a slice belongs to that does not lie inside its parent."""
+        timeline = self.timeline
+        if source == LOADGEN:
+            thread = int(timeline.group[row])
+            return (source, thread, -1), f"thread {thread}"
+        name = int(timeline.name[row])
+        if source == SPAN and depth > 1:
+            return (source, name, 1), f"{timeline.names[name]} beside {timeline.names[timeline.name[parent]]}"
+        return (source, name, 0), timeline.names[name]
