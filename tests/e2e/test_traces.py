@@ -94,4 +94,4 @@ def test_loadgens_trace_and_ours_tell_the_same_story(cli: Cli, home: Path, tmp_p
     calls = sorted(call for call in by_name["c_predict"] if call[0] > issued[0][0])  # no warm-up
     assert len(issued) == len(calls) == len(answered) == 40
     for (issue, _), (begin, end), answer in zip(issued, calls, answered, strict=True):
-        assert issue <= begin <= end <= answer
+        assert issue - 50 <= begin <= end <= answer + 50  # microseconds

@@ -25,6 +25,8 @@ _EVENT = re.compile(
 )
 _KEY = re.compile(rb'"key":"+(?P<key>[^"]+)"')
 _ISSUE = "IssueQuery"
+_DRIFT, _DRIFT_NS = 1e-5, 10_000
+"""How far two clocks of a machine may run apart."""
 
 
 def loadgen_events(file: BinaryIO, issued_ns: NDArray[np.int64]) -> tuple[dict[str, Any] | None, str | None]:
@@ -89,8 +91,10 @@ def _offset(issue: NDArray[np.int64], issued_ns: NDArray[np.int64]) -> int | Non
     if not len(issue) or len(issue) != len(issued_ns):
         return None
     lowest, highest = int((issued_ns - issue[:, 1]).max()), int((issued_ns - issue[:, 0]).min())
-    # The call that came soonest after its event began tells most; rounding to a microsecond's thousandth is no fault.
-    return highest if lowest <= highest + 1 else None
+    # LoadGen's clock is the wall clock, which may be slewed against ours while a test runs.
+    drift = _DRIFT_NS + int(_DRIFT * (issued_ns[-1] - issued_ns[0]))
+    # The call that came soonest after its event began tells most.
+    return highest if lowest <= highest + drift else None
 
 
 def _parents(begin: NDArray[np.int64], end: NDArray[np.int64], thread: NDArray[np.int64]) -> NDArray[np.int64]:
