@@ -202,35 +202,25 @@ COMMANDS: dict[Path, Command] = {
     ("trace",): Command(
         "Export the traces of runs, or send them to a trace server.",
         examples=(
-            "mlscope trace export 0198f0c2 --to perfetto",
+            "mlscope trace export 0198f0c2",
             "mlscope trace send 0198f0c2 --tracer-address http://localhost:4318",
         ),
     ),
     ("trace", "export"): Command(
         "Write the trace of a run to a file of another tool.",
         "mlscope.cli._trace:export",
-        (
-            "mlscope trace export 0198f0c2",
-            "mlscope trace export 0198f0c2 --to chrome --output trace.json",
-        ),
+        ("mlscope trace export 0198f0c2", "mlscope trace export 0198f0c2 --to chrome --output trace.json"),
     ),
     ("trace", "send"): Command(
         "Send the spans of a run to a trace server.",
         "mlscope.cli._trace:send",
-        (
-            "mlscope trace send 0198f0c2 --tracer-address http://localhost:4318",
-            "mlscope trace send 0198f0c2 --tracer-address zipkin://localhost:9411",
-        ),
+        ("mlscope trace send 0198f0c2 --tracer-address http://localhost:4318",),
     ),
     ("trace", "chrome"): Command(
-        "Write the trace of a run for chrome://tracing: export --to chrome.",
-        "mlscope.cli._trace:chrome",
-        ("mlscope trace chrome 0198f0c2 --output trace.json",),
+        "Write a trace for Chrome.", "mlscope.cli._trace:chrome", ("mlscope trace chrome 0198f0c2",)
     ),
     ("trace", "flamegraph"): Command(
-        "Write the trace of a run as stacks of a flame graph: export --to flamegraph.",
-        "mlscope.cli._trace:flamegraph",
-        ("mlscope trace flamegraph 0198f0c2",),
+        "Write a flame graph's stacks.", "mlscope.cli._trace:flamegraph", ("mlscope trace flamegraph 0198f0c2",)
     ),
     ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
     ("store", "rebuild"): Command(

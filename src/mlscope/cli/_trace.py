@@ -77,7 +77,10 @@ def chrome(
     database: DatabaseFlags = _DATABASE,
     flags: Globals = _GLOBALS,
 ) -> None:
-    """Write the trace of a run for chrome://tracing: export --to chrome."""
+    """Write a trace for Chrome.
+
+    The same as export --to chrome, for chrome://tracing.
+    """
     _export(run, "chrome", output, database, flags)
 
 
@@ -89,9 +92,9 @@ def flamegraph(
     database: DatabaseFlags = _DATABASE,
     flags: Globals = _GLOBALS,
 ) -> None:
-    """Write the trace of a run as stacks of a flame graph: export --to flamegraph.
+    """Write a flame graph's stacks.
 
-    flamegraph.pl, inferno and speedscope.app read them; the numbers are microseconds of a span's own time.
+    The same as export --to flamegraph: flamegraph.pl, inferno and speedscope.app read them; the numbers are microseconds of a span's own time.
     """
     _export(run, "flamegraph", output, database, flags)
 

@@ -88,7 +88,7 @@ def account(model: Path, run: Path) -> Fusion | None:
 
 def _load(path: Path) -> Any:
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     try:
         return onnx.load(str(path), load_external_data=False).graph
