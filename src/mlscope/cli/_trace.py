@@ -94,7 +94,8 @@ def flamegraph(
 ) -> None:
     """Write a flame graph's stacks.
 
-    The same as export --to flamegraph: flamegraph.pl, inferno and speedscope.app read them; the numbers are microseconds of a span's own time.
+    The same as export --to flamegraph: flamegraph.pl, inferno and speedscope.app read it. The numbers are microseconds
+    of a span's own time.
     """
     _export(run, "flamegraph", output, database, flags)
 
