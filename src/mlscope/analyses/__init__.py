@@ -12,6 +12,7 @@ from mlscope.analyses._compare_text import compare_json, compare_lines, compare_
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
 from mlscope.analyses._explain import explain
+from mlscope.analyses._flops import flops_table, flops_totals
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._layers import LAYER_LEVEL
 from mlscope.analyses._output import write_output
@@ -54,6 +55,8 @@ __all__ = [
     "compare_table",
     "comparison",
     "explain",
+    "flops_table",
+    "flops_totals",
     "gather",
     "latencies_table",
     "latency_result",

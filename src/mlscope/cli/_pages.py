@@ -147,6 +147,9 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._catalogue:frameworks",
         ("mlscope info frameworks",),
     ),
+    ("info", "flops"): Command(
+        "Count the operations of a model.", "mlscope.cli._flops:flops", ("mlscope info flops model.onnx",)
+    ),
     ("info", "system"): Command(
         "Describe this machine as records describe it.",
         "mlscope.cli._catalogue:system",

@@ -4,6 +4,7 @@ from mlscope.conductor._bare import inspect_model
 from mlscope.conductor._compare import compare_in_turns, find_side, repeat_in_turns
 from mlscope.conductor._download import download, download_dataset
 from mlscope.conductor._evaluate import evaluate
+from mlscope.conductor._graph import model_graph
 from mlscope.conductor._judge import Judge
 from mlscope.conductor._maximize import Limits, Search, Tuned, maximize, tune
 from mlscope.conductor._outcome import Observer, Outcome, Prediction, SilentObserver
@@ -43,6 +44,7 @@ __all__ = [
     "host_threads",
     "inspect_model",
     "maximize",
+    "model_graph",
     "recover",
     "repeat_in_turns",
     "rerun",
