@@ -220,3 +220,94 @@ def test_nodes_without_names_are_told_apart(tmp_path: Path) -> None:
 def test_a_model_that_is_no_onnx_has_no_fusion(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"\x08nonsense")
     assert account(tmp_path / "model.onnx", tmp_path / "missing.onnx") is None
+
+
+def openvino(folder: Path, counters: Mapping[str, Any], graph: Sequence[Mapping[str, Any]] = ()) -> Path:
+    """What a worker leaves of OpenVINO."""
+    (folder / "request-0.json").write_text(json.dumps(counters))
+    (folder / "graph.json").write_text(json.dumps(list(graph)))
+    notes = {
+        "profiler": "openvino",
+        "version": "1",
+        "pairs": [[0, 0]],
+        "files": [{"name": "request-0.json", "stream": 0}],
+    }
+    (folder / "profile.json").write_text(json.dumps(notes))
+    return folder
+
+
+def counter(name: str, kind: str, mean_us: float, ran: bool = True) -> dict[str, Any]:
+    """A layer's counter."""
+    return {"name": name, "type": kind, "kernel": "k", "ran": ran, "mean_us": mean_us}
+
+
+def test_means_are_laid_out_in_a_call_and_marked(tmp_path: Path) -> None:
+    first = [counter("a", "Convolution", 900), counter("b", "Relu", 0, ran=False)]
+    last = [counter("a", "Convolution", 100), counter("b", "Relu", 0, ran=False), counter("c", "MatMul", 30)]
+    measured = calls((0, 50), (100, 300), (400, 1000))
+    found = layers_of(read_profile(openvino(tmp_path, {"calls": 11, "first": first, "layers": last})), measured)
+    assert [(row.call, row.index, row.name, row.duration_ns) for row in found.rows] == [
+        (1, 0, "a", 20_000), (1, 1, "c", 33_000),
+    ]  # fmt: skip
+    assert all(row.synthetic for row in found.rows)
+    assert found.rows[0].begin_ns == measured.begin_ns[1]
+    assert found.rows[0].end_ns == found.rows[1].begin_ns
+    whole = float((measured.end_ns - measured.begin_ns).mean())
+    assert sum(layer.share or 0 for layer in summed_up(found.rows, whole, measured)) == pytest.approx(53_000 / whole)
+
+
+def test_means_that_find_no_room_are_shortened_and_keep_their_durations(tmp_path: Path) -> None:
+    counters = {"calls": 2, "first": [], "layers": [counter("a", "Convolution", 100)]}
+    (row,) = layers_of(read_profile(openvino(tmp_path, counters)), calls((0, 50))).rows
+    assert (row.end_ns - row.begin_ns, row.duration_ns) == (50_000, 200_000)
+
+
+def test_openvinos_names_lead_to_the_models_nodes(tmp_path: Path) -> None:
+    graph = [{"name": "c/WithoutBiases", "originalLayersNames": "c/WithoutBiases,conv_1,relu"}]
+    layers = [counter("c/WithoutBiases", "Convolution", 5), counter("reorder", "Reorder", 1), counter("y", "Relu", 2)]
+    folder = openvino(tmp_path, {"calls": 3, "first": [], "layers": layers}, graph)
+    profile = read_profile(folder, residual(tmp_path / "model.onnx"))
+    nodes = [event.nodes for event in profile.runs[0].events]
+    assert sorted([*profile.folded, *(name for names in nodes for name in names)]) == [
+        "add", "conv", "identity", "last", "norm", "relu", "scale",
+    ]  # fmt: skip
+    assert profile.folded == ("scale",)
+    assert {"conv", "norm", "relu"} <= set(nodes[0])
+    assert "last" in nodes[2]
+
+
+def test_operators_of_pytorch_are_called_like_the_programs_nodes(tmp_path: Path) -> None:
+    def event(name: str, begin: float, duration: float, kind: str = "cpu_op", thread: int = 5) -> dict[str, Any]:
+        return {"ph": "X", "cat": kind, "name": name, "tid": thread, "ts": begin, "dur": duration}
+
+    found = [
+        {"ph": "X", "cat": "Trace", "name": "PyTorch Profiler", "tid": "PyTorch Profiler", "ts": 0, "dur": 1},
+        event("mlscope::predict", 10, 20, "user_annotation"),
+        event("aten::linear", 12, 8) | {"args": {"Input type": ["float", "Scalar"], "Input Dims": [[1, 4], []]}},
+        event("aten::addmm", 13, 6),
+        event("aten::to", 21, 1),
+        event("aten::relu", 23, 2),
+        event("aten::relu", 26, 3),
+        event("aten::relu", 26, 3, thread=6),
+    ]
+    trace = {"baseTimeNanoseconds": START_NS, "traceEvents": found}
+    (tmp_path / "trace.json").write_text(json.dumps(trace))
+    graph = [("linear", "aten::linear"), ("relu", "aten::relu"), ("relu_1", "aten::relu")]
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    notes = {"profiler": "pytorch", "version": "2", "call": "mlscope::predict", "files": []}
+    (tmp_path / "profile.json").write_text(json.dumps({**notes, "pairs": [[START_NS - BEHIND_NS, START_NS]]}))
+    rows = layers_of(read_profile(tmp_path), calls((9, 31))).rows
+    assert [(row.index, row.name, row.depth, row.parent) for row in rows] == [
+        (0, "linear", 0, None), (1, "aten::addmm", 1, 0), (2, "aten::to", 0, None), (3, "relu", 0, None),
+        (4, "relu_1", 0, None),
+    ]  # fmt: skip
+    assert rows[0].input_shapes == "float[1,4]"
+    assert rows[3].nodes == ("relu",)
+
+
+@pytest.mark.parametrize("text", ['{"traceEvents": [{"ph": "X"}]}', '{"traceEvents": [', "[]"])
+def test_a_damaged_profile_of_pytorch_is_one_warning(tmp_path: Path, text: str) -> None:
+    (tmp_path / "trace.json").write_text(text)
+    notes = {"profiler": "pytorch", "version": "2", "call": "c", "files": [], "pairs": [[0, 0]]}
+    (tmp_path / "profile.json").write_text(json.dumps(notes))
+    assert len(read_profile(tmp_path).warnings) == 1

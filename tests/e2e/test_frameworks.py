@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlscope.errors import MlscopeError
-from mlscope.results import Evaluation
+from mlscope.results import LAYER_SUMMARY_FILE, Evaluation, read_layer_summary
 from mlscope.stacks import find_stack, named_framework
 from tests.conftest import Result
 from tests.e2e import running
@@ -96,6 +96,27 @@ def test_the_originals_own_example(place: Path, record_property: Note) -> None:
     (row,) = latency.json()
     assert row["id"] == record.id
     assert row["p50_ms"] > 0
+
+
+@pytest.mark.parametrize("framework", ["openvino", "pytorch"])
+def test_every_node_is_in_one_layer(place: Path, record_property: Note, framework: str) -> None:
+    words = ("--model-name", "Digits_CNN", "--num-file-parts", "20", "--trace-level", "FRAMEWORK_TRACE")
+    _, (found,) = predict(place, record_property, (framework,), *words)
+    assert found.record.trace_level == "FRAMEWORK_TRACE"
+    with found.open(LAYER_SUMMARY_FILE) as file:
+        layers = read_layer_summary(file)
+    assert [layer.index for layer in layers] == list(range(len(layers)))
+    onnx = ["conv1", "conv2", "dense", "flatten", "relu1", "relu2"]
+    exported = ["conv2d", "conv2d_1", "flatten", "linear", "relu", "relu_1"]
+    nodes = [node for layer in layers for node in layer.nodes]
+    assert sorted(nodes) == (onnx if framework == "openvino" else exported)
+    assert {layer.synthetic for layer in layers} == {framework == "openvino"}
+    assert 0 < sum(layer.share or 0 for layer in layers if layer.depth == 0) <= 1.15
+    by_id = found.spans().to_pandas().set_index("span_id")
+    inner = by_id[by_id.level == 3]
+    outer = by_id.loc[inner.parent_id]
+    assert (inner.start_ns.to_numpy() >= outer.start_ns.to_numpy()).all()
+    assert (inner.end_ns.to_numpy() <= outer.end_ns.to_numpy()).all()
 
 
 @pytest.mark.frameworks

@@ -145,3 +145,26 @@ def test_published_runs_have_their_layers_too(cli: Cli, home: Path, tmp_path: Pa
 def test_the_api_takes_the_level(home: Path) -> None:
     evaluation = mlscope.evaluate(num_file_parts=3, trace_level=LAYERS)
     assert len(table(evaluation)) == 15
+
+
+def test_levels_of_a_list_are_measured_each_and_compared(cli: Cli, home: Path) -> None:
+    levels = ("MODEL_TRACE", "FRAMEWORK_TRACE", "FULL_TRACE")
+    result = cli("predict", "dataset", "--num-file-parts", "6", "--trace-level", ",".join(levels))
+    assert result.code == 0, result.err
+    assert len([line for line in result.err.splitlines() if "FULL_TRACE" in line]) == 1
+    found = running.evaluations(home)
+    assert sorted(each.record.trace_level for each in found) == ["FRAMEWORK_TRACE", "MODEL_TRACE"]
+    assert len({each.record.experiment for each in found}) == 1
+    assert str(found[0].record.experiment).startswith("levels-")
+    assert "overhead" in result.out
+    only = cli("info", "evaluation", "latency", "--format", "json")
+    assert [row["trace_level"] for row in json.loads(only.out)] == ["MODEL_TRACE"]
+    assert "left out" in only.err
+    rows = json.loads(cli("info", "evaluation", "layers", "--format", "json").out)
+    assert {row["trace_level"] for row in rows} == {"FRAMEWORK_TRACE"}
+
+
+def test_a_level_of_a_list_that_is_none_is_told(cli: Cli) -> None:
+    result = cli("predict", "dataset", "--trace-level", "MODEL_TRACE,FRAMEWORK_TRAC")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean FRAMEWORK_TRACE?" in result.err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from mlscope.analyses._agreement import Agreement
 from mlscope.analyses._table import Column, Table
 from mlscope.results import Record
+from mlscope.worker.protocol import TraceLevel
 
 __all__ = ["comparison"]
 
@@ -17,12 +19,14 @@ _COLUMNS = (
     Column("framework_version", "version"),
     Column("python", "Python", shown="wide"),
     Column("precision", "precision"),
+    Column("trace_level", "trace level"),
     Column("good", "good"),
     Column("evaluated", "of", shown="wide"),
     Column("top1_accuracy", "top-1", "fraction"),
     Column("top5_accuracy", "top-5", "fraction", shown="wide"),
     Column("same_as_first", "same as first"),
     Column("p50_ms", "p50", "ms"),
+    Column("tracing_overhead", "tracing overhead", "fraction"),
     Column("throughput_samples_per_s", "throughput", "samples/s", shown="wide"),
     Column("validity", "validity"),
     Column("status", "status"),
@@ -37,7 +41,42 @@ def comparison(records: Sequence[Record], agreement: Agreement | None = None) ->
         agreement: Of the same evaluations; without it the column ``same_as_first`` is empty.
     """
     same = agreement.same_as_first if agreement else (None,) * len(records)
-    return Table("comparison", _COLUMNS, [_row(*each) for each in zip(records, same, strict=True)])
+    rows = [_row(*each) for each in zip(records, same, strict=True)]
+    if len({record.trace_level for record in records}) > 1:
+        _add_levels(records, rows)
+    return Table("comparison", _COLUMNS, rows)
+
+
+def _add_levels(records: Sequence[Record], rows: Sequence[dict[str, object]]) -> None:
+    """What each level of tracing costs: the median against that of the same runs at the level above it all.
+
+    Runs of a level count together, by the median of their medians.
+    """
+    groups: dict[tuple[object, ...], dict[int, list[float]]] = {}
+    for record, row in zip(records, rows, strict=True):
+        row["trace_level"] = record.trace_level
+        if isinstance(row["p50_ms"], float):
+            levels = groups.setdefault(_same_but_level(record), {})
+            levels.setdefault(TraceLevel[record.trace_level], []).append(row["p50_ms"])
+    for record, row in zip(records, rows, strict=True):
+        levels = groups.get(_same_but_level(record), {})
+        level = TraceLevel[record.trace_level]
+        least = min(levels, default=level)
+        if level > least and level in levels:
+            row["tracing_overhead"] = statistics.median(levels[level]) / statistics.median(levels[least]) - 1
+
+
+def _same_but_level(record: Record) -> tuple[object, ...]:
+    return (
+        record.model_name,
+        record.model_version,
+        record.framework_name,
+        record.framework_version,
+        record.effective.get("python"),
+        record.effective.get("precision"),
+        record.batch_size,
+        record.scenario,
+    )
 
 
 def _row(record: Record, same: int | None) -> dict[str, object]:
@@ -51,6 +90,8 @@ def _row(record: Record, same: int | None) -> dict[str, object]:
         "framework_version": record.framework_version,
         "python": record.effective.get("python"),
         "precision": record.effective.get("precision"),
+        "trace_level": None,
+        "tracing_overhead": None,
         "good": accuracy.top1_good if accuracy else None,
         "evaluated": accuracy.evaluated if accuracy else None,
         "top1_accuracy": accuracy.top1 if accuracy else None,

@@ -11,7 +11,7 @@ import numpy as np
 from mlscope import stats
 from mlscope.analyses._table import Column, Row, Shown, Table, build, to_ms
 from mlscope.results import LatencyResult, PercentileResult, Record
-from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS
+from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS, TraceLevel
 
 Of = Literal["sample", "query", "batch"]
 
@@ -48,8 +48,12 @@ COLUMNS = (
 
 
 def latency(records: Sequence[Record]) -> Table:
-    """One row for each distribution of a record (per query, per sample): percentiles, intervals, throughput."""
-    return build("latency", COLUMNS, records, _rows)
+    """One row for each distribution of a record (per query, per sample): percentiles, intervals, throughput.
+
+    Evaluations that were traced into the framework are left out: its profiler takes a share of their time.
+    """
+    undisturbed = [record for record in records if TraceLevel[record.trace_level] <= TraceLevel.MODEL_TRACE]
+    return build("latency", COLUMNS, undisturbed, _rows)
 
 
 def _rows(record: Record) -> Iterator[Row]:

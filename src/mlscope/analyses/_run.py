@@ -42,7 +42,7 @@ def run(name: str, records: Sequence[Record], layers_of: LayersOf | None = None)
     if name in LAYER_ANALYSES and layers_of is not None:
         return [LAYER_ANALYSES[name](records, layers_of)]
     if name not in ANALYSES:
-        names = [*ANALYSES, *LAYER_ANALYSES, "all"]
+        names = [*ANALYSES, *(LAYER_ANALYSES if layers_of else ()), "all"]
         near = difflib.get_close_matches(name, names, 1)
         hint = f'did you mean "{near[0]}"?' if near else f"choose one of {', '.join(names)}"
         raise UsageError(f'no analysis is called "{name}"', hint=hint)

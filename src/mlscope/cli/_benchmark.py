@@ -63,4 +63,6 @@ def benchmark(
     """
     groups = (model, stack, data, execution, serving, record, machine, database)
     request = make_request("benchmark", groups, flags, load=load, warmup=load.warmup)
-    return Measurement.of(request, (model_axes(model, file, load.random_inputs), stack.axes()), output, flags)
+    return Measurement.of(
+        request, (model_axes(model, file, load.random_inputs), stack.axes(), record.axes()), output, flags
+    )

@@ -155,7 +155,7 @@ def everything(
 
 
 def _report(name: str, where: FilterFlags, database: DatabaseFlags, output: OutputFlags, flags: Globals) -> None:
-    from mlscope.analyses import LAYER_LEVEL, run
+    from mlscope.analyses import LAYER_ANALYSES, LAYER_LEVEL, run
     from mlscope.results import Filter
 
     store = opened(database, flags)
@@ -166,9 +166,13 @@ def _report(name: str, where: FilterFlags, database: DatabaseFlags, output: Outp
     if not records:
         sys.stdout.flush()
         note(why_empty(store, given, where.limit))
-    elif not tables[0].rows:
-        sys.stdout.flush()
+        return
+    sys.stdout.flush()
+    deeper = sum(record.trace_level == LAYER_LEVEL for record in records)
+    if name in LAYER_ANALYSES and not deeper:
         note(f"none of the {len(records)} evaluations was traced to its layers; --trace-level {LAYER_LEVEL} does it")
+    if name in ("latency", "all") and deeper:
+        note(f"{deeper} of {len(records)} evaluations are left out of latency: {LAYER_LEVEL} takes time itself")
 
 
 def _layers_of(store: Store, record: Record) -> list[LayerSummary]:

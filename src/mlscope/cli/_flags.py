@@ -294,7 +294,8 @@ class RecordFlags(FlagGroup):
         str,
         flag(
             "NO_TRACE, APPLICATION_TRACE, MODEL_TRACE or FRAMEWORK_TRACE, each with all before it; deeper levels are "
-            "recorded as FRAMEWORK_TRACE.",
+            "recorded as FRAMEWORK_TRACE. Several, separated by commas: each is measured, and one table shows what it "
+            "costs.",
             metavar="LEVEL",
         ),
     ] = "APPLICATION_TRACE"
@@ -313,6 +314,16 @@ class RecordFlags(FlagGroup):
         values["record"] = not values.pop("no_record")
         values["tags"] = _values.comma_list(self.tags)
         return values
+
+    def axes(self) -> list[dict[str, str | None]]:
+        """Every trace level, as a field of a request; of one alone the request stays as it is."""
+        levels = _values.comma_list([self.trace_level])
+        if len(levels) < 2:
+            return [{}]
+        from mlscope.plan import recorded_level
+
+        names = dict.fromkeys(recorded_level(name)[0].name for name in levels)
+        return [{"trace_level": name} for name in names]
 
 
 @group("Database", 50)

@@ -68,7 +68,9 @@ def dataset(
     Ctrl-C keeps what was measured.
     """
     groups = (model, stack, data, parts, execution, workers, record, machine, database)
-    return Measurement.of(make_request("predict dataset", groups, flags), (model.axes(), stack.axes()), output, flags)
+    return Measurement.of(
+        make_request("predict dataset", groups, flags), (model.axes(), stack.axes(), record.axes()), output, flags
+    )
 
 
 def urls(
@@ -97,7 +99,8 @@ def urls(
         raise UsageError(f'"{inputs.duplicate_input}" cannot be used: it must be 1 or more', where="--duplicate-input")
     groups = (model, stack, inputs, execution, workers, record, machine, database)
     request = make_request("predict urls", groups, flags, urls=listed * inputs.duplicate_input)
-    return Measurement.of(request, (model.axes(), stack.axes()), output, flags)
+    axes = (model.axes(), stack.axes(), record.axes())
+    return Measurement.of(request, axes, output, flags)
 
 
 def workload(
@@ -124,7 +127,9 @@ def workload(
     """
     groups = (model, stack, data, execution, serving, record, machine, database)
     request = make_request("predict workload", groups, flags, workload=requests, warmup=requests.warmup)
-    return Measurement.of(request, (model_axes(model, file, requests.random_inputs), stack.axes()), output, flags)
+    return Measurement.of(
+        request, (model_axes(model, file, requests.random_inputs), stack.axes(), record.axes()), output, flags
+    )
 
 
 def max_qps(
@@ -151,7 +156,9 @@ def max_qps(
     """
     groups = (model, stack, data, execution, serving, record, machine, database)
     request = make_request("predict max-qps", groups, flags, workload=requests, warmup=requests.warmup)
-    return Measurement.of(request, (model_axes(model, file, requests.random_inputs), stack.axes()), output, flags)
+    return Measurement.of(
+        request, (model_axes(model, file, requests.random_inputs), stack.axes(), record.axes()), output, flags
+    )
 
 
 def _lines(path: Path | None) -> list[str]:

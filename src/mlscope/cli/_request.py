@@ -12,6 +12,7 @@ from mlscope.cli._flags import Globals, ModelFlags
 from mlscope.cli._load_flags import LoadFlags
 from mlscope.cli._quiet_flags import QuietFlags
 from mlscope.cli._terminal import warn
+from mlscope.cli._values import comma_list
 from mlscope.cli._workload_flags import MaxQpsFlags, WorkloadFlags
 from mlscope.errors import UsageError
 
@@ -67,17 +68,14 @@ def make_request(
     from pydantic import ValidationError
 
     from mlscope.cli._databases import check_local
-    from mlscope.plan import LoadRequest, Request, WorkloadRequest, recorded_level
+    from mlscope.plan import LoadRequest, Request, WorkloadRequest
 
     values: dict[str, Any] = {"command": command, "secret": flags.secret, "offline": flags.local}
     for group in groups:
         values |= group.values()
     values |= more
     if "trace_level" in values:
-        level, warning = recorded_level(values["trace_level"])
-        values["trace_level"] = level.name
-        if warning:
-            warn(warning)
+        values |= _levels(values["trace_level"], values.get("experiment"))
     _check_tracer(values)
     if values.get("publish_predictions") and not values.get("publish"):
         warn("--publish-predictions has no effect without --publish")
@@ -110,6 +108,19 @@ def _check_tracer(values: dict[str, Any]) -> None:
     if not values.get("record", True) or values.get("trace_level") == "NO_TRACE":
         without = "--no-record" if not values.get("record", True) else "--trace-level NO_TRACE"
         warn(f"--tracer-address has no effect with {without}: there are no spans to send")
+
+
+def _levels(text: str, experiment: str | None) -> dict[str, str | None]:
+    """The first of the trace levels, and the experiment that several of them make."""
+    from mlscope.plan import recorded_level
+    from mlscope.results import new_id
+
+    found = [recorded_level(name) for name in comma_list([text]) or ("",)]
+    for warning in dict.fromkeys(warning for _, warning in found if warning):
+        warn(warning)
+    if len({level for level, _ in found}) > 1 and experiment is None:
+        experiment = f"levels-{new_id()[:12]}"
+    return {"trace_level": found[0][0].name, "experiment": experiment}
 
 
 def _explained(error: ValidationError, groups: Sequence[FlagGroup]) -> UsageError:

@@ -37,6 +37,8 @@ class Event:
     allocated_bytes: int | None = None
     nodes: tuple[str, ...] = ()
     synthetic: bool = False
+    duration_ns: int | None = None
+    """Where it is not end minus begin."""
 
 
 @dataclasses.dataclass(slots=True)

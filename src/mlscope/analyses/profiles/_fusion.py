@@ -9,6 +9,7 @@ names, but names the node after the tensor (``r1_nchwc``). What is left over was
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from mlscope.analyses.profiles._events import Event
 
-__all__ = ["Fusion", "account"]
+__all__ = ["Fusion", "account", "account_by_names"]
 
 _LAYOUT = "_nchwc"
 
@@ -84,6 +85,41 @@ def account(model: Path, run: Path) -> Fusion | None:
         keyed[layer.name, layer.type, seen[layer.name, layer.type]] = tuple(labels)
         seen[layer.name, layer.type] += 1
     return Fusion(keyed, folded)
+
+
+def account_by_names(model: Path, layers: Sequence[Collection[str]]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """For each layer the nodes of a model that it stands for, from names that the framework tells; and what was folded.
+
+    A name is a node's, or that of a tensor that it gives; a framework may have put something behind it
+    (``conv1/WithoutBiases``, ``conv1_1``). Of a model that is no ONNX file, the names are the nodes.
+
+    Args:
+        model: The model's file.
+        layers: Names of each layer, in the order of execution.
+    """
+    graph = _load(model)
+    if graph is None or not len(graph.node):
+        return [tuple(names) for names in layers], ()
+    nodes = _nodes(graph)
+    made = {value: number for number, node in enumerate(nodes) for value in node.outputs}
+    known = made | {node.name: number for number, node in enumerate(nodes) if node.name}
+    owner: dict[int, int] = {}
+    for place, names in enumerate(layers):
+        for name in names:
+            found = next((known[each] for each in _stems(name) if each in known), None)
+            if found is not None:
+                owner.setdefault(found, place)
+    _settle(nodes, made, owner, _constant(nodes, _fed(graph)), set())
+    labels = [tuple(nodes[at].label for at in sorted(owner) if owner[at] == place) for place in range(len(layers))]
+    return labels, tuple(node.label for number, node in enumerate(nodes) if number not in owner)
+
+
+def _stems(name: str) -> Iterable[str]:
+    """A name, then without what a framework may have put behind it."""
+    yield name
+    whole = name.partition("/WithoutBiases")[0]
+    yield whole
+    yield re.sub(r"_\d+$", "", whole)
 
 
 def _load(path: Path) -> Any:

@@ -78,7 +78,8 @@ def layers_of(profile: Profile, calls: ModelCalls) -> Layers:
         shift = _shift(run, int(calls.begin_ns[place]), int(calls.end_ns[place]))
         moved, used = max(moved, abs(shift)), used + 1
         span = int(calls.begin_ns[place]), int(calls.end_ns[place])
-        rows += _rows(run, int(calls.number[place]), span, shift, known)
+        shown = _laid_out(run, span) if run.mean_of else run
+        rows += _rows(shown, int(calls.number[place]), span, shift, known)
     if moved > _ODD_NS:
         warnings.append(f"the profiler's clock went wrong by up to {moved / 1e6:.1f} ms against that of the samples")
     if profile.runs and not used:
@@ -135,6 +136,23 @@ def _shift(run: Run, begin: int, end: int) -> int:
     return min(0, max(end - run.end_ns, begin - run.begin_ns))
 
 
+def _laid_out(run: Run, span: tuple[int, int]) -> Run:
+    """Means of many calls, one after the other in one of them; shortened where they would not find room."""
+    begin, end = span
+    scale = min(1.0, (end - begin) / max(run.end_ns, 1))
+    events = [
+        dataclasses.replace(
+            event,
+            begin_ns=begin + int(event.begin_ns * scale),
+            end_ns=begin + int(event.end_ns * scale),
+            duration_ns=event.end_ns - event.begin_ns,
+            synthetic=True,
+        )
+        for event in run.events
+    ]
+    return dataclasses.replace(run, begin_ns=begin, end_ns=end, events=events)
+
+
 def _rows(run: Run, call: int, span: tuple[int, int], shift: int, known: _Known) -> Iterable[Layer]:
     """A call's layers; nested ones know what they are part of. Slices are cut to their call."""
     seen: dict[tuple[str, str], int] = {}
@@ -150,7 +168,7 @@ def _rows(run: Run, call: int, span: tuple[int, int], shift: int, known: _Known)
             type=event.type,
             begin_ns=min(max(event.begin_ns + shift, span[0]), span[1]),
             end_ns=min(max(event.end_ns + shift, span[0]), span[1]),
-            duration_ns=event.end_ns - event.begin_ns,
+            duration_ns=event.end_ns - event.begin_ns if event.duration_ns is None else event.duration_ns,
             synthetic=event.synthetic,
             depth=len(holders),
             parent=holders[-1][0] if holders else None,
@@ -177,8 +195,11 @@ def summed_up(rows: Sequence[Layer], mean_call_ns: float | None, calls: ModelCal
         by_index.setdefault(row.index, []).append(row)
     profiled = {row.call for row in rows}
     inside = np.isin(calls.number, list(profiled))
-    whole = mean_call_ns or float((calls.end_ns - calls.begin_ns)[inside].sum())
-    return [_summary(by_index[index], whole) for index in sorted(by_index)]
+    whole = float((calls.end_ns - calls.begin_ns)[inside].sum())
+    return [
+        _summary(rows, mean_call_ns * len(rows) if mean_call_ns else whole)
+        for rows in (by_index[index] for index in sorted(by_index))
+    ]
 
 
 def _summary(rows: Sequence[Layer], whole_ns: float) -> LayerSummary:

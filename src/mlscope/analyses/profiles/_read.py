@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlscope.analyses.profiles import _onnxruntime
+from mlscope.analyses.profiles import _onnxruntime, _openvino, _pytorch
 from mlscope.analyses.profiles._events import BrokenProfile, Profile, read_notes
 
 __all__ = ["read_profile"]
 
 Parser = Callable[[Path, Mapping[str, Any], Path | None], Profile]
 
-_PARSERS: dict[str, Parser] = {"onnxruntime": _onnxruntime.parse}
+_PARSERS: dict[str, Parser] = {
+    "onnxruntime": _onnxruntime.parse,
+    "openvino": _openvino.parse,
+    "pytorch": _pytorch.parse,
+}
 
 
 def read_profile(folder: Path, model: Path | None = None) -> Profile:
@@ -32,5 +36,8 @@ def read_profile(folder: Path, model: Path | None = None) -> Profile:
         if parser is None:
             raise BrokenProfile(f"nobody reads a profile of {notes['profiler']}")
         return parser(folder, notes, model)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # another version may write another form
+        told = f"it has an unknown form ({type(error).__name__}: {error})"
+        return Profile("", [], [f"the profile cannot be used, there are no layers: {told}"])
     except BrokenProfile as error:
         return Profile("", [], [f"the profile cannot be used, there are no layers: {error}"])

@@ -23,6 +23,7 @@ from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, flag, take
+from mlscope.worker.profilers.openvino import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -76,16 +77,27 @@ class _OpenVINO:
             # With the latency hint it keeps to one thread a core, unless it is told that a core's others will do.
             self._open(core, device, model, {**config, hyper: True})
         effective, warnings = self._effective(command, options, own)
-        return Description(version, inputs, outputs, fixed, effective, warnings)
+        self._profiler = Profiler(command.profile) if config.get("PERF_COUNT") and command.profile else None
+        if self._profiler:
+            self._profiler.graph(self._compiled)
+        self._predict = self._watched(self._request, 0)
+        profiler = "openvino" if self._profiler else None
+        return Description(version, inputs, outputs, fixed, effective, warnings, profiler)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        return self._request.predict(feeds)
+        return self._predict(feeds)
 
     def stream(self, number: int) -> Predict:
-        return (self._new_request() if number else self._request).predict
+        return self._watched(self._new_request(), number) if number else self._predict
+
+    def _watched(self, request: _Request, number: int) -> Predict:
+        """What runs an infer request: itself, or its profiler."""
+        return self._profiler.watch(request.request, request.predict, number) if self._profiler else request.predict
 
     def close(self) -> None:
-        del self._request, self._compiled
+        if self._profiler:
+            self._profiler.close()
+        del self._predict, self._request, self._compiled
 
     def _open(self, core: Any, device: str, model: Any, config: dict[str, Any]) -> None:
         """Compile the model."""
@@ -149,7 +161,7 @@ class _Request:
     """
 
     def __init__(self, compiled: Any, names: list[str], *, static: bool, waits: bool) -> None:
-        self._request = request = compiled.create_infer_request()
+        self.request = request = compiled.create_infer_request()
         self._names, self._count, self._static, self._waits = names, len(compiled.outputs), static, waits
         self._buffers: list[tuple[str, np.ndarray[Any, Any]]] = []
         self._outputs: list[np.ndarray[Any, Any]] = []
@@ -165,7 +177,7 @@ class _Request:
             request.set_output_tensor(place, openvino.Tensor(self._outputs[-1], shared_memory=True))
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
-        request = self._request
+        request = self.request
         if not self._static:
             request.infer({place: feeds[name] for place, name in enumerate(self._names)}, share_outputs=True)
             return [request.get_output_tensor(place).data for place in range(self._count)]
@@ -212,6 +224,8 @@ def _config(options: dict[str, Any], command: Load, settable: set[str], own: dic
         config["NUM_STREAMS"] = command.streams
     if command.pin:
         config["ENABLE_CPU_PINNING"] = True
+    if command.profile and "PERF_COUNT" in settable:
+        config["PERF_COUNT"] = True
     options["precision"] = choice(options, "precision", (*_HINTS, "auto"))
     if options["precision"] != "auto":
         config["INFERENCE_PRECISION_HINT"] = _HINTS[options["precision"]]

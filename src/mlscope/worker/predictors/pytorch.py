@@ -35,6 +35,7 @@ from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match, positions
 from mlscope.worker.predictors._options import choice, flag, take, whole
 from mlscope.worker.predictors._pt2 import operators
+from mlscope.worker.profilers.pytorch import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -58,6 +59,7 @@ _Signature = tuple[list[str], list[Tensor], list[Tensor], "int | None"]
 class _PyTorch:
     def load(self, command: Load) -> Description:
         options = take(command.options, _DEFAULTS)
+        self._predict: Predict = self._run
         self._half = _HALVES.get(choice(options, "precision", ("fp32", *_HALVES, "auto")))
         mode = choice(options, "compile_mode", ("default", "reduce-overhead", "max-autotune"))
         self._device = _device(command.device, options["precision"])
@@ -91,9 +93,17 @@ class _PyTorch:
             self._compile(mode, zeros)
         for _ in range(3 if script else 0):  # TorchScript is optimised in its first calls
             self.predict(zeros)
-        return Description(str(torch.__version__), inputs, outputs, fixed, self._effective)
+        self._profiler = Profiler(command.profile, None if script else model) if command.profile else None
+        if self._profiler:
+            self._predict = self._profiler.watch(self._run)
+        profiler = "pytorch" if self._profiler else None
+        return Description(str(torch.__version__), inputs, outputs, fixed, self._effective, profiler=profiler)
 
-    def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    @property
+    def predict(self) -> Predict:
+        return self._predict
+
+    def _run(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         if not torch.is_inference_mode_enabled():
             self._enter()
         if not self._checked:
@@ -105,7 +115,9 @@ class _PyTorch:
         return self.predict
 
     def close(self) -> None:
-        del self._model
+        if self._profiler:
+            self._profiler.close()
+        del self._model, self._predict
 
     def _enter(self) -> None:
         """Inference mode and autocast belong to a thread: each that comes enters them once, for its whole life."""
