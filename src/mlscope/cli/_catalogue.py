@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from mlscope.cli._declare import flag
 from mlscope.cli._flags import FormatFlags, Globals
 from mlscope.cli._layout import columns
 from mlscope.cli._terminal import clean, emit, width
@@ -123,15 +124,25 @@ def _framework_row(entry: Mapping[str, Any]) -> list[str]:
     return [_cell(value) for value in (entry["name"], entry["installed"], *shown)]
 
 
-def system(*, output: FormatFlags = _FORMAT, flags: Globals = _GLOBALS) -> None:
+def system(
+    *,
+    ceilings: Annotated[
+        bool,
+        flag("Also peak operations and memory bandwidth, by numpy; measured once a machine, some seconds."),
+    ] = False,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> None:
     """Describe this machine as records describe it.
 
     The passport tells how quiet it is: it is watched for a second.
     """
     from mlscope.conductor import glance
-    from mlscope.stacks import describe_machine
+    from mlscope.stacks import describe_machine, machine_ceilings
 
     machine = describe_machine()
+    if ceilings:
+        machine["ceilings"] = machine_ceilings(machine)
     machine["passport"] = glance(machine).model_dump(mode="json", exclude_none=True)
     if output.format == "json":
         emit(json.dumps(machine, indent=2, ensure_ascii=False))

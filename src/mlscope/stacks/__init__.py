@@ -1,5 +1,6 @@
 """Which software runs a model, and on which machine: stacks, their locks, and the machine's description."""
 
+from mlscope.stacks._ceilings import machine_ceilings
 from mlscope.stacks._clocks import measure_clocks
 from mlscope.stacks._container import ContainerStack
 from mlscope.stacks._find import ChosenVersion, Kind, choose_version, find_stack, lock_stack, stack_from_lock
@@ -38,6 +39,7 @@ __all__ = [
     "judge",
     "list_stacks",
     "lock_stack",
+    "machine_ceilings",
     "machine_state",
     "measure_clocks",
     "named_framework",
