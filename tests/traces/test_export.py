@@ -129,6 +129,11 @@ def test_a_loadgen_trace_that_fits_no_samples_is_left_out_and_said(issued: list[
     assert "LoadGen's trace is left out" in notes[0]
 
 
+def test_a_loadgen_trace_without_events_is_nothing_to_speak_of(tmp_path: Path) -> None:
+    run = evaluation(nested(), samples([10_300], [10_400]), b"")
+    assert export(run, "csv", tmp_path / "t.csv") == (len(nested()) + 1, ())
+
+
 def test_clocks_that_run_backwards_and_parents_that_are_missing_lose_nothing() -> None:
     spans = [
         span(1, None, "root", (0, 100)),
