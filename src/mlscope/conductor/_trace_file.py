@@ -204,7 +204,7 @@ def _parquet(path: Path, unit: Unit) -> Columns:
 
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read()
+            table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", where=str(path)) from error
     when, which, unit = _choose([name.lower() for name in table.column_names], path, unit)
