@@ -22,7 +22,7 @@ from mlscope.conductor._run import Run
 from mlscope.conductor._tracer import check_tracer, root_span, send_spans
 from mlscope.conductor._tune import tune
 from mlscope.conductor._watch import wait_until_quiet
-from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, UsageError
+from mlscope.errors import Interrupted, MlscopeError, NotQuietError, ResourceError, StoreError, UsageError
 from mlscope.plan import Request
 from mlscope.results import (
     DataUse,
@@ -166,7 +166,7 @@ def _search(run: Run, inputs: Sequence[Tensor] | None) -> None:
 
 def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
     """Write the passport; a run that was disturbed although it must not be has failed."""
-    run.passport = run.watch.passport(measured_span(run.path / "samples.parquet"))
+    run.passport = run.watch.passport(_span_of_samples(run))
     if not run.found.latency:  # accuracy alone: no matter how long it took
         return error
     for clause in run.passport.disturbances:
@@ -175,6 +175,14 @@ def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
         clauses = "; ".join(run.passport.disturbances)
         return NotQuietError(f"the run was disturbed: {clauses}", hint="what was measured is kept; run it again")
     return error
+
+
+def _span_of_samples(run: Run) -> tuple[int, int] | None:
+    """When the measured samples began and ended; a disk that filled up may have cut the file of them off."""
+    try:
+        return measured_span(run.path / "samples.parquet")
+    except StoreError:
+        return None
 
 
 def stopped(problem: KeyboardInterrupt | MlscopeError | OSError, run: Run) -> MlscopeError:

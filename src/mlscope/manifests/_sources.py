@@ -82,7 +82,7 @@ def list_sources() -> list[Source]:
     file = _file()
     try:
         text = file.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ManifestError(f"the list of sources cannot be read: {error.strerror}", where=str(file)) from error
