@@ -35,19 +35,21 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_is_not(cli: Cli, home: Path, tmp_path: Path) -> None:
     whole = cli(*SWEEP, env={"MLSCOPE_HOME": str(tmp_path / "other")})
     assert whole.code == 0, whole.err
-    chance = random.Random(11)
+    chance, folder = random.Random(11), tmp_path / "tmp"
+    folder.mkdir()
     for _ in range(10):
         child = subprocess.Popen(
             [sys.executable, "-m", "mlscope", *SWEEP],
-            env={**os.environ, "MLSCOPE_HOME": str(home)},
+            env={**os.environ, "MLSCOPE_HOME": str(home), "TMPDIR": str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         time.sleep(chance.uniform(0.5, 4))
         child.send_signal(signal.SIGKILL)
         child.wait()
-    done = cli(*SWEEP)
+    done = cli(*SWEEP, env={"TMPDIR": str(folder)})
     assert done.code == 0, done.err
+    assert list(folder.iterdir()) == []  # the last command tidied up after the killed ones
     assert told(done.json()) == told(whole.json())
     assert len(done.json()) == 8
     complete = collections.Counter(row["ids"] for row in done.json())

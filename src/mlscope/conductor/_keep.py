@@ -13,6 +13,8 @@ from mlscope.worker.protocol import Loaded
 
 __all__ = ["Keeper"]
 
+_PREFIX = "mlscope-kept-"
+
 
 class Keeper:
     """Keeps the last worker, for the next run that wants the very same one.
@@ -22,7 +24,8 @@ class Keeper:
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mlscope-kept-"))
+        _tidy()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.log = self.folder / "worker.log"
         self._kept: tuple[str, Worker, Loaded] | None = None
 
@@ -66,3 +69,11 @@ def _end(worker: Worker) -> None:
         worker.quit()
     except MlscopeError:
         worker.kill()
+
+
+def _tidy() -> None:
+    """Remove the folders of commands that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = Path("/proc") / folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.parent.is_dir() and not owner.exists():
+            shutil.rmtree(folder, ignore_errors=True)
