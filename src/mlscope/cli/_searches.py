@@ -111,12 +111,13 @@ def _run_maximize(
         if run.error is not None and not run.ends:
             raise run.error
     assert last is not None
-    verdict = last.verdict
+    verdict, summary = last.verdict, _sentence(flag, last, limits, bound_ms)
     return _Found(
         runs,
-        _sentence(flag, last, limits, bound_ms),
+        summary,
         {
             "maximize": flag,
+            "summary": summary,
             "outcome": verdict.outcome,
             "best": verdict.best,
             "first_failing": verdict.first_failing,
@@ -194,6 +195,7 @@ def _run_tune(points: Sequence[Point], sweeper: Sweeper, budget_s: float) -> _Fo
         tuned.runs,
         text,
         {
+            "summary": text,
             "tune": [
                 {
                     **points[trial.candidate].values,

@@ -57,7 +57,9 @@ def run(command: LoadTest, model: Model, commands: IO[bytes], answers: IO[bytes]
     """
     global _begun  # noqa: PLW0603 - LoadGen itself lasts as long as the process
     if _begun and any((command.mlperf_conf, command.user_conf, command.audit_conf)):
-        raise Problem("internal", "this process has run a LoadGen test already; conf files need a new process")
+        raise Problem(
+            "internal", "this process has run a LoadGen test already; one with conf files needs a new process"
+        )
     try:
         import mlperf_loadgen as loadgen
     except ImportError as error:
