@@ -75,6 +75,6 @@ def _at(latency: LatencyResult, percentile: float) -> tuple[float, float | None]
     entry = next((each for each in latency.percentiles if each.percentile == percentile), None)
     if entry is None:
         return None
-    ends = [end for end in (entry.low_ns, entry.high_ns) if end is not None]
-    half = max((abs(end - entry.value_ns) for end in ends), default=0.0)  # few queries know only one end
-    return entry.value_ns, half / _CONFIDENT or None
+    if entry.low_ns is None or entry.high_ns is None:
+        return entry.value_ns, None
+    return entry.value_ns, (entry.high_ns - entry.low_ns) / (2 * _CONFIDENT)
