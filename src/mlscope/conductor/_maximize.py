@@ -59,12 +59,11 @@ def maximize(
         tolerance=limits.tolerance,
     )
     state = Search(search.verdict())
-    counts: dict[tuple[float, bool], int] = {}
+    counts: dict[float, int] = {}
     for wanted in search:
         value = wanted if limits.integer else min(float(f"{wanted:.4g}"), limits.high)
-        key = (value, search.full)
-        counts[key] = counts.get(key, 0) + 1
-        found = sweeper.run(make(*key), counts[key])
+        counts[value] = counts.get(value, 0) + 1  # of short and full runs alike: their plans may be equal
+        found = sweeper.run(make(value, search.full), counts[value])
         if found.record is None or found.error is not None:
             yield found, state
             return
