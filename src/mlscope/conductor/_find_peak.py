@@ -12,14 +12,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlscope.conductor._judge import Judge
+from mlscope.conductor._judge import Judge, search_result
 from mlscope.conductor._loadtest import gather, latency_of, test, test_command
 from mlscope.conductor._logs import read_summary
 from mlscope.conductor._predict import wanted_input
 from mlscope.conductor._run import Run
 from mlscope.conductor._tensors import sample_files
 from mlscope.conductor._worker import Worker
-from mlscope.results import LoadGenResult, SearchResult, SearchStep
+from mlscope.results import LoadGenResult
 from mlscope.stats import Observation, ThresholdSearch
 from mlscope.worker.protocol import Loaded, LoadTest, Tensor, TestDone, TraceLevel
 
@@ -122,27 +122,7 @@ class _Peak:
         else:
             state = "confirmed" if verdict.confirmed else "not confirmed"
             text = f"{verdict.best:g} qps is the highest VALID rate, {state} by a test of full length"
-        self._run.found.search = SearchResult(
-            of=_RATE,
-            outcome=verdict.outcome,
-            best=verdict.best,
-            first_failing=verdict.first_failing,
-            low=verdict.low,
-            high=verdict.high,
-            confirmed=verdict.confirmed,
-            summary=text,
-            steps=tuple(
-                SearchStep(
-                    value=value,
-                    passed=seen.passed,
-                    margin=seen.margin,
-                    error=seen.error,
-                    full=seen.full,
-                    note=seen.note,
-                )
-                for value, seen in search.observations
-            ),
-        )
+        self._run.found.search = search_result(_RATE, search, text)
 
     def put_away(self) -> None:
         """The logs and samples of the winner, or else of the last test, become the run's."""

@@ -1,13 +1,13 @@
-"""Whether a run passes, as searches see it."""
+"""Whether a run passes, as searches see it, and what they have found, as records hold it."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from mlscope.results import LatencyResult, LoadGenResult, Record
-from mlscope.stats import Observation
+from mlscope.results import LatencyResult, LoadGenResult, Record, SearchResult, SearchStep
+from mlscope.stats import Observation, ThresholdSearch
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "search_result"]
 
 _CONFIDENT = 1.96
 _FAR_OFF = -0.9
@@ -78,3 +78,26 @@ def _at(latency: LatencyResult, percentile: float) -> tuple[float, float | None]
     if entry.low_ns is None or entry.high_ns is None:
         return entry.value_ns, None
     return entry.value_ns, (entry.high_ns - entry.low_ns) / (2 * _CONFIDENT)
+
+
+def search_result(of: str, search: ThresholdSearch, summary: str, *, hopeless: bool = False) -> SearchResult:
+    """What a search has found so far.
+
+    Args:
+        of: What was searched.
+        search: The search.
+        summary: The answer in one sentence.
+        hopeless: Nothing meets the bound, though the search has not asked for every value.
+    """
+    verdict = search.verdict()
+    return SearchResult(
+        of=of,
+        outcome="nothing" if hopeless else verdict.outcome,
+        best=verdict.best,
+        first_failing=verdict.first_failing,
+        low=verdict.low,
+        high=verdict.high,
+        confirmed=verdict.confirmed,
+        summary=summary,
+        steps=tuple(SearchStep(value=value, **dataclasses.asdict(seen)) for value, seen in search.observations),
+    )

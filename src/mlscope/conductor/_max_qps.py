@@ -12,11 +12,12 @@ import numpy as np
 
 from mlscope.analyses import margin_error
 from mlscope.conductor._issuer import Issued
+from mlscope.conductor._judge import search_result
 from mlscope.conductor._run import Run
 from mlscope.conductor._workload import OpenLoopRun
 from mlscope.errors import UsageError
 from mlscope.plan import Schedule, WorkloadChoice, draw_schedule, parse_law
-from mlscope.results import Filter, SearchResult, SearchStep, WorkloadResult, open_store
+from mlscope.results import Filter, SearchStep, WorkloadResult, open_store
 from mlscope.stats import Observation, ThresholdSearch, Verdict
 from mlscope.worker.protocol import FLAG_FAILED, SAMPLE_FIELDS, Tensor
 
@@ -143,28 +144,8 @@ class _Search:
 
     def _tell(self) -> None:
         verdict = self._search.verdict()
-        outcome = "nothing" if self._hopeless else verdict.outcome
-        self._run.found.search = SearchResult(
-            of="qps",
-            outcome=outcome,
-            best=verdict.best,
-            first_failing=verdict.first_failing,
-            low=verdict.low,
-            high=verdict.high,
-            confirmed=verdict.confirmed,
-            summary=self._summary(verdict),
-            steps=tuple(
-                SearchStep(
-                    value=value,
-                    passed=seen.passed,
-                    margin=seen.margin,
-                    error=seen.error,
-                    full=seen.full,
-                    note=seen.note,
-                )
-                for value, seen in self._search.observations
-            ),
-        )
+        summary, hopeless = self._summary(verdict), bool(self._hopeless)
+        self._run.found.search = search_result("qps", self._search, summary, hopeless=hopeless)
 
     def _summary(self, verdict: Verdict) -> str:
         bound = f"p{self._choice.percentile:g} <= {self._choice.latency_bound_ms:g} ms"
