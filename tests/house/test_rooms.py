@@ -20,6 +20,7 @@ ROOMS = (
     "stats",
     "analyses",
     "traces",
+    "submissions",
     "conductor",
     "api",
     "cli",
