@@ -6,26 +6,14 @@ library's string functions is imported here, so that ``mlscope --help`` costs li
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from mlscope.cli._command import Command, Path
+from mlscope.cli._pages_info import INFO
 
-__all__ = ["ALIASES", "COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "children", "group_page", "resolve"]
-
-Path = tuple[str, ...]
+__all__ = ["ALIASES", "COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "Path", "children", "group_page", "resolve"]
 
 INTRODUCTION = """\
 Measures how well and how fast a model runs on this machine, and records it so that
 it can be queried and repeated."""
-
-
-class Command(NamedTuple):
-    """One command or group of commands."""
-
-    summary: str
-    """One sentence; the first line of the function's docstring says the same."""
-    target: str | None = None
-    """``module:function``; None for a mere group."""
-    examples: tuple[str, ...] = ()
-    """Command lines that work as they stand, apart from file names."""
 
 
 COMMANDS: dict[Path, Command] = {
@@ -84,77 +72,7 @@ COMMANDS: dict[Path, Command] = {
             "--tie batch-size,samples-per-query",
         ),
     ),
-    ("info",): Command(
-        "Show evaluations, models, data sets, frameworks and this machine.",
-        examples=("mlscope info evaluation accuracy", "mlscope info models"),
-    ),
-    ("info", "evaluation"): Command(
-        "Report what was recorded.",
-        examples=("mlscope info evaluation latency --model-name Digits_CNN --limit 10",),
-    ),
-    ("info", "evaluation", "accuracy"): Command(
-        "Report the accuracy of recorded evaluations.",
-        "mlscope.cli._evaluations:accuracy",
-        ("mlscope info evaluation accuracy --dataset-name digits",),
-    ),
-    ("info", "evaluation", "latency"): Command(
-        "Report latency and throughput of recorded evaluations.",
-        "mlscope.cli._evaluations:latency",
-        ("mlscope info evaluation latency --batch-size 1 --format csv --output latency.csv --overwrite",),
-    ),
-    ("info", "evaluation", "duration"): Command(
-        "Report how long the parts of recorded evaluations took.",
-        "mlscope.cli._evaluations:duration",
-        ("mlscope info evaluation duration --limit 5",),
-    ),
-    ("info", "evaluation", "stability"): Command(
-        "Report whether recorded evaluations were steady.",
-        "mlscope.cli._evaluations:stability",
-        ("mlscope info evaluation stability --limit 5",),
-    ),
-    ("info", "evaluation", "layers"): Command(
-        "Report the layers of recorded evaluations.",
-        "mlscope.cli._evaluations:layers",
-        ("mlscope info evaluation layers --model-name Digits_CNN --limit 1",),
-    ),
-    ("info", "evaluation", "layer-tree"): Command(
-        "Report what the layers of recorded evaluations consist of.",
-        "mlscope.cli._evaluations:layer_tree",
-        ("mlscope info evaluation layer-tree --limit 1",),
-    ),
-    ("info", "evaluation", "layer-aggregate"): Command(
-        "Report the layers of recorded evaluations by their types.",
-        "mlscope.cli._evaluations:layer_aggregate",
-        ("mlscope info evaluation layer-aggregate --limit 1 --format csv",),
-    ),
-    ("info", "evaluation", "all"): Command(
-        "Report everything about recorded evaluations.",
-        "mlscope.cli._evaluations:everything",
-        ("mlscope info evaluation all --format json",),
-    ),
-    ("info", "models"): Command(
-        "List the models: the built-in ones and those of registered sources.",
-        "mlscope.cli._catalogue:models",
-        ("mlscope info models --format json",),
-    ),
-    ("info", "datasets"): Command(
-        "List the data sets: the built-in ones and those of registered sources.",
-        "mlscope.cli._catalogue:datasets",
-        ("mlscope info datasets",),
-    ),
-    ("info", "frameworks"): Command(
-        "List the known frameworks: which versions can run here, and why not where none can.",
-        "mlscope.cli._catalogue:frameworks",
-        ("mlscope info frameworks",),
-    ),
-    ("info", "flops"): Command(
-        "Count the operations of a model.", "mlscope.cli._flops:flops", ("mlscope info flops model.onnx",)
-    ),
-    ("info", "system"): Command(
-        "Describe this machine as records describe it.",
-        "mlscope.cli._catalogue:system",
-        ("mlscope info system --format json",),
-    ),
+    **INFO,
     ("runs",): Command(
         "List, show, remove and publish recorded runs.",
         examples=("mlscope runs list", "mlscope runs show 0198f0c2"),
