@@ -13,7 +13,7 @@ from mlscope.errors import ModelError
 def test_the_best_is_chosen_and_who_is_far_behind_is_measured_once() -> None:
     scores, order = {"a": 100.0, "b": 97.0, "c": 50.0}, list[str]()
 
-    def measure(name: str) -> float:
+    def measure(name: str, _round: int) -> float:
         order.append(name)
         return scores[name]
 
@@ -25,15 +25,15 @@ def test_the_best_is_chosen_and_who_is_far_behind_is_measured_once() -> None:
 
 def test_one_disturbed_block_does_not_decide() -> None:
     blocks = {"slow": iter([90.0] * 5), "quick": iter([75.0, 100.0, 100.0, 100.0, 100.0])}
-    assert calibrate(["slow", "quick"], lambda name: next(blocks[name]))[0] == "quick"
+    assert calibrate(["slow", "quick"], lambda name, _: next(blocks[name]))[0] == "quick"
 
 
 def test_of_equals_the_first_is_taken() -> None:
-    assert calibrate(["small", "large"], {"small": 99.5, "large": 100.0}.__getitem__)[0] == "small"
+    assert calibrate(["small", "large"], lambda name, _: {"small": 99.5, "large": 100.0}[name])[0] == "small"
 
 
 def test_a_candidate_that_cannot_be_had_is_out_with_its_reason() -> None:
-    def measure(name: str) -> float:
+    def measure(name: str, _round: int) -> float:
         if name == "broken":
             raise ModelError("the model's batch is fixed at 1")
         return 1.0
@@ -46,7 +46,7 @@ def test_a_candidate_that_cannot_be_had_is_out_with_its_reason() -> None:
 
 
 def test_no_block_begins_when_the_time_is_over() -> None:
-    def measure(number: int) -> float:
+    def measure(number: int, _round: int) -> float:
         time.sleep(0.05)
         return float(number)
 

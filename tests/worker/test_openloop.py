@@ -53,7 +53,6 @@ def open_loop(
     data.tofile(folder / "input-0")
     (folder / "wake").unlink(missing_ok=True)
     os.mkfifo(folder / "wake")
-    options = [f"--interval-ns={round(interval_ms * MS)}", f"--limit-ns={round(limit_ms * MS)}"]
     command = OpenLoop(
         arrivals=str(folder / "arrivals"),
         requests=count,
@@ -61,19 +60,29 @@ def open_loop(
         inputs=[str(folder / "input-0")],
         sample_count=len(data),
         samples=str(folder / "samples.bin"),
+        interval_ns=round(interval_ms * MS),
+        limit_ns=round(limit_ms * MS),
         **fields,
     )
+    if interval_ms:
+        worker.ask(command, Ready)
+        worker.expect(answer)
+    else:
+        _issued(worker, command, answer)
+    table = rows(folder / "samples.bin")
+    table = table[(column(table, "flags") & FLAG_WARMUP) == 0]
+    return table[np.argsort(column(table, "query"), kind="stable")], np.fromfile(folder / "arrivals", "<i8")
+
+
+def _issued(worker: WorkerProcess, command: OpenLoop, answer: type[Message]) -> None:
+    """By the issuer, a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-m", "mlscope.worker.load.issuer", command.arrivals, command.wake, *options],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-m", "mlscope.worker.load.issuer", command.arrivals, command.wake], stdin=subprocess.PIPE
     ) as issuer:
         worker.ask(command, Ready)
         issuer.communicate(b"begin\n", timeout=60)
         worker.expect(answer)
     assert issuer.returncode == (0 if answer is OpenLoopDone else issuer.returncode)
-    table = rows(folder / "samples.bin")
-    table = table[(column(table, "flags") & FLAG_WARMUP) == 0]
-    return table[np.argsort(column(table, "query"), kind="stable")], np.fromfile(folder / "arrivals", "<i8")
 
 
 def test_every_request_has_a_row_with_its_times(worker: WorkerProcess) -> None:
@@ -141,13 +150,15 @@ def test_a_failure_ends_it_where_none_is_allowed(worker: WorkerProcess, tmp_path
     open_loop(worker, [0.0, 50.0, 100.0], inputs=[0, 1, 0], samples=samples, fail_on_error=True, answer=Failed)
 
 
-def test_queries_of_many_samples_at_ticks(worker: WorkerProcess) -> None:
-    worker.load("sleep", X, batch=4, options={"law": "constant:0ms", "per_sample": "3ms"})
+@pytest.mark.parametrize("streams", [1, 2])
+def test_queries_of_many_samples_at_ticks(worker: WorkerProcess, streams: int) -> None:
+    worker.load("sleep", X, batch=4, streams=streams, options={"law": "constant:0ms", "per_sample": "3ms"})
     table, words = open_loop(
         worker, [0.0] * 5, inputs=[0, 3, 6, 9, 12], interval_ms=50, samples_per_query=8, max_batch=4
     )
     assert column(table, "query").tolist() == np.repeat(range(5), 8).tolist()
-    assert column(table, "sample_index").tolist() == [first + n for first in (0, 3, 6, 9, 12) for n in range(8)]
+    answered = np.sort(column(table, "sample_index").reshape(5, 8))
+    assert answered.tolist() == [list(range(first, first + 8)) for first in (0, 3, 6, 9, 12)]
     assert (words[HEAD : HEAD + 5] % (50 * MS) == 0).all()
     assert len(np.unique(column(table, "batch"))) == 10
 

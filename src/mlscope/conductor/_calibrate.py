@@ -14,8 +14,10 @@ __all__ = ["Trial", "calibrate"]
 
 Candidate = TypeVar("Candidate", bound=Hashable)
 
-_FAR, _NEAR = 0.8, 0.95
-"""A candidate whose score is below this share of the best one's is out: after the first round, after later ones."""
+_KEPT = (0.7, 0.85, 0.95)
+"""A candidate whose best score is below this share of the best one's is out: after the first, second, later rounds."""
+_LAST = 3
+"""A score is the median of so many blocks, the last ones, which are the longest."""
 _EQUAL = 0.99
 """Candidates whose scores are within this share of the best are as good: the first of them is taken."""
 
@@ -32,15 +34,15 @@ class Trial(Generic[Candidate]):
 
     @property
     def score(self) -> float:
-        """The median."""
-        return statistics.median(self.scores) if self.scores else float("-inf")
+        """The median of the last blocks."""
+        return statistics.median(self.scores[-_LAST:]) if self.scores else float("-inf")
 
 
 def calibrate(
     candidates: Sequence[Candidate],
-    measure: Callable[[Candidate], float],
+    measure: Callable[[Candidate, int], float],
     *,
-    budget_s: float = 20.0,
+    budget_s: float = 60.0,
     rounds: int = 5,
     tell: Callable[[int, float], None] = lambda done, share: None,
 ) -> tuple[Candidate, list[Trial[Candidate]]]:
@@ -52,7 +54,8 @@ def calibrate(
 
     Args:
         candidates: Distinct, at least one; of equal ones the earlier is preferred.
-        measure: Runs one block; a larger score is better. A candidate for which it raises a MlscopeError is out.
+        measure: Runs one block of a candidate, in the round of this number, from 0; a larger score is better. A
+            candidate for which it raises a MlscopeError is out.
         budget_s: When this is over, no further block begins.
         rounds: At most.
         tell: Hears how many blocks are through, and which share of the budget is spent.
@@ -69,14 +72,14 @@ def calibrate(
             if blocks and spent > 1:
                 break
             try:
-                trial.scores.append(measure(trial.candidate))
+                trial.scores.append(measure(trial.candidate, number))
             except MlscopeError as problem:
                 trial.error = problem
             blocks += 1
             tell(blocks, spent)
         left = [trial for trial in left if trial.error is None and trial.scores]
         best = max((max(trial.scores) for trial in left), default=0.0)  # what disturbs a block only makes it slower
-        left = [trial for trial in left if max(trial.scores) >= best * (_NEAR if number else _FAR)]
+        left = [trial for trial in left if max(trial.scores) >= best * _KEPT[min(number, len(_KEPT) - 1)]]
         if len(left) <= 1:
             break
     if not left:

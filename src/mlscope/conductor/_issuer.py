@@ -8,7 +8,7 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,10 @@ class Issued:
 class _Issuer:
     """The process; it waits until it is told to begin."""
 
-    def __init__(self, run: Run, arrivals: Path, wake: Path, options: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "mlscope.worker.load.issuer", str(arrivals), str(wake), *options]
+    def __init__(self, run: Run, arrivals: Path, wake: Path) -> None:
+        execution = run.prepared.plan.execution
+        spin = _SPIN_NS if host_threads() > execution.threads * execution.streams else 0
+        command = [sys.executable, "-m", "mlscope.worker.load.issuer", str(arrivals), str(wake), "--spin-ns", str(spin)]
         with (run.path / "logs" / "issuer.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -80,8 +82,6 @@ def issue(
     command: OpenLoop,
     *,
     name: str,
-    interval_ns: int = 0,
-    limit_ns: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Issued:
     """Issue a schedule's requests to a worker and wait until all is over.
@@ -92,8 +92,6 @@ def issue(
         schedule: When which input is asked for; with ticks, only the inputs count.
         command: What the worker is told; files and number of requests are filled in here.
         name: Of the files: ``schedule-NAME.npy``, ``samples-NAME.bin``.
-        interval_ns: Issue at ticks of so many nanoseconds.
-        limit_ns: With ticks: none is issued later.
         progress: Hears how many requests were issued, once a second.
 
     Raises:
@@ -111,27 +109,26 @@ def issue(
     wake = run.scratch / f"wake{name}"
     os.mkfifo(wake)
     samples = run.path / f"samples{name}.bin"
-    execution = run.prepared.plan.execution
-    spin = _SPIN_NS if host_threads() > execution.threads * execution.streams else 0
-    options = ["--spin-ns", str(spin), "--interval-ns", str(interval_ns), "--limit-ns", str(limit_ns)]
-    issuer = _Issuer(run, arrivals, wake, options)
+    issuer = None if command.interval_ns else _Issuer(run, arrivals, wake)
     command = dataclasses.replace(command, arrivals=str(arrivals), requests=count, wake=str(wake), samples=str(samples))
     try:
         if not isinstance(worker.ask(command), Ready):
             raise WorkerError("the worker was not ready for an open loop")
-        issuer.begin()
+        if issuer is not None:
+            issuer.begin()
         done = _wait(worker, lambda: progress(int(words[1])) if progress else None)
         run.found.effective["serving"] = done.serving
         run.span("open_loop", TraceLevel.APPLICATION_TRACE, done.start_ns, done.end_ns)
-        if issuer.process.wait(timeout=10) or not words[3]:
+        if (issuer is not None and issuer.process.wait(timeout=10)) or not words[3]:
             raise WorkerError(
                 f"the issuer ended after {int(words[1])} of {count} requests; what was measured is kept",
                 hint=f"its log is {run.path / 'logs' / 'issuer.log'}",
             )
     finally:
-        issuer.close()
+        if issuer is not None:
+            issuer.close()
         wake.unlink(missing_ok=True)
-    if interval_ns:  # the ticks that the queries were really issued at
+    if command.interval_ns:  # the ticks that the queries were really issued at
         np.save(file, np.stack([words[head : head + count], schedule.inputs], axis=1))
     return Issued(gathered(samples), digest(file))
 

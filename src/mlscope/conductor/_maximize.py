@@ -111,7 +111,7 @@ def tune(
     runs: list[PointRun] = []
     counts = [0] * len(points)
 
-    def measure(place: int) -> float:
+    def measure(place: int, _round: int) -> float:
         counts[place] += 1
         found = sweeper.run(points[place], counts[place])
         runs.append(found)

@@ -1,6 +1,6 @@
 """MultiStream as MLPerf v0.5 had it: a query of N samples at each tick of 50 ms, and the metric is N.
 
-Today's LoadGen has no such test, so the open loop's issuer gives the ticks. A query that is not answered at the next
+Today's LoadGen has no such test, so the worker gives the ticks. A query that is not answered at the next
 tick lets that one pass: the interval is skipped, and counted.
 """
 
@@ -45,6 +45,7 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
     worker, loaded = run.start_worker(list(inputs) if inputs else [wanted_input(run)])
     execution = run.prepared.plan.execution
     files, offset = sample_files(run, loaded, load.sample_count)
+    count = len(schedule.inputs)
     command = OpenLoop(
         arrivals="",
         requests=0,
@@ -58,20 +59,18 @@ def measure(run: Run, inputs: Sequence[Tensor] | None = None) -> None:
         warmup=max(execution.warmup, 3),
         fail_on_error=execution.fail_on_error,
         offset=offset,
+        interval_ns=interval_ns,
+        limit_ns=math.ceil(count * interval_ns * _PATIENCE),
     )
-    count = len(schedule.inputs)
     run.observer.stage(f"MultiStream (v0.5), {count} queries of {size}", count)
     issued = None
     try:
-        limit = math.ceil(count * interval_ns * _PATIENCE)
         issued = issue(
             run,
             worker,
             schedule,
             command,
             name="",
-            interval_ns=interval_ns,
-            limit_ns=limit,
             progress=run.observer.advance,
         )
         run.release(worker, loaded)

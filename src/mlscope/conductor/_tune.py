@@ -1,6 +1,6 @@
 """Streams, threads and batch of a plan where the request leaves them to a calibration (``--streams auto``).
 
-Each layout is loaded in a worker of its own, which runs batches of random samples for fractions of a second and is kept
+Each layout is loaded in a worker of its own, which runs batches of random samples for some seconds and is kept
 until the end. What is best depends on the scenario: for Offline the throughput; for Server the rate up to which a queue
 before servers of the measured times would keep the latency bound, or, at a rate that is given, its latency; for
 SingleStream and MultiStream the time of a call.
@@ -35,8 +35,9 @@ from mlscope.worker.protocol import Probe, Probed, Tensor, TraceLevel
 
 __all__ = ["Layout", "layouts", "tune"]
 
-_BUDGET_S = 20.0
-_BLOCK_S = 0.4
+_BUDGET_S = 60.0
+_BLOCKS_S = (0.4, 0.8, 1.6, 3.2)
+"""Lengths of the blocks of the first rounds, and of all later ones: the fewer are left, the better they are known."""
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _SERVER_BOUND_NS = 100_000_000
 """LoadGen's default."""
@@ -111,8 +112,8 @@ def _calibrate(
     observer.stage("calibrate", 100)
     with _Workers.opened(prepared, inputs, candidates) as workers:
 
-        def measure(layout: Layout) -> float:
-            return _score(prepared, layout, workers.probe(layout))
+        def measure(layout: Layout, number: int) -> float:
+            return _score(prepared, layout, workers.probe(layout, _BLOCKS_S[min(number, len(_BLOCKS_S) - 1)]))
 
         return calibrate(
             candidates,
@@ -147,11 +148,11 @@ class _Workers:
                     worker.kill()
             shutil.rmtree(folder, ignore_errors=True)
 
-    def probe(self, layout: Layout) -> Probed:
+    def probe(self, layout: Layout, seconds: float) -> Probed:
         """Run one block."""
         load = self._prepared.plan.load
         rows = 1 if load is not None and load.scenario == "Server" else layout.batch
-        answer = self._worker(layout).ask(Probe(_BLOCK_S, rows))
+        answer = self._worker(layout).ask(Probe(seconds, rows))
         if not isinstance(answer, Probed):
             raise WorkerError(f"the worker answered {type(answer).__name__} to Probe")
         return answer
@@ -254,7 +255,7 @@ def _evidence(prepared: Prepared, best: Layout, trials: Sequence[Trial[Layout]])
         "scenario": load.scenario if load else None,
         "unit": _unit(prepared),
         "chosen": dataclasses.asdict(best),
-        "block_s": _BLOCK_S,
+        "block_s": _BLOCKS_S[-1],
         "tried": [
             {
                 **dataclasses.asdict(trial.candidate),
@@ -269,7 +270,7 @@ def _evidence(prepared: Prepared, best: Layout, trials: Sequence[Trial[Layout]])
 
 def _table(evidence: dict[str, Any]) -> Iterator[str]:
     """The evidence as lines, the best first."""
-    yield f"calibration: {evidence['unit']}, median of blocks of {evidence['block_s']:g} s"
+    yield f"calibration: {evidence['unit']}, median of the last blocks, up to {evidence['block_s']:g} s long"
     for row in sorted(evidence["tried"], key=lambda row: -(row["median"] or 0.0)):
         layout = Layout(row["batch"], row["streams"], row["threads"])
         mark = "  <- chosen" if dataclasses.asdict(layout) == evidence["chosen"] else ""

@@ -1,9 +1,8 @@
 """What the core and the worker process must agree on: levels, messages, array layouts.
 
-Standard library only, Python 3.9 and newer: the worker runs in any stack's interpreter. Messages are JSON
-objects, one a line, over a pair of private pipes; bulk data travels through files that both sides map.
-All times are nanoseconds of ``time.perf_counter_ns`` (``CLOCK_MONOTONIC`` on Linux: one clock for all
-processes).
+Standard library only, Python 3.9 and newer: the worker runs in any stack's interpreter. Messages are JSON objects, one
+a line, over a pair of private pipes; bulk data travels through files that both sides map. All times are nanoseconds of
+``time.perf_counter_ns`` (``CLOCK_MONOTONIC`` on Linux: one clock for all processes).
 """
 
 from __future__ import annotations
@@ -64,15 +63,15 @@ FLAG_VALID = 1  # the row was written
 FLAG_WARMUP = 2  # warm-up: kept as data, never mixed in
 FLAG_FAILED = 4  # there is no answer: the model raised, or one of the two below
 FLAG_DROPPED = 8  # the queue was full: the request never reached the model; its end is when it was refused
-FLAG_UNFINISHED = 16  # not answered when the run was ended; its end is that moment
+FLAG_UNFINISHED = 16  # not answered when the run was ended
 STREAM_SHIFT = 8  # the flags from this bit on are the number of the stream that ran the batch
 
 ARRIVALS_HEADER = ("begin_ns", "issued", "answered", "ended", "answered_ns")
 """First words of an arrivals file, each a little-endian signed 64-bit integer.
 
-An issuer process writes it while a worker reads it: when the run began; how many requests were issued, and answered;
-whether the issuer is through; when the last answer came. Then follow three columns, a word for each request: when it
-is due, in nanoseconds since the beginning; which input it asks for; when it was issued (samples' clock, 0: not yet).
+Whoever issues writes it while a worker reads it: when the run began; how many requests were issued, and answered;
+whether all are issued; when the last answer came. Then three columns, a word a request: when it is due, in nanoseconds
+since the beginning; which input it asks for; when it was issued (samples' clock, 0: not yet).
 """
 
 
@@ -292,11 +291,10 @@ class Probed:
 
 @dataclasses.dataclass(frozen=True)
 class OpenLoop:
-    """Core → worker: requests will be issued by another process into the file ``arrivals``.
+    """Core → worker: another process will issue requests into the file ``arrivals``, a byte in the pipe ``wake`` each.
 
-    It writes a byte into the pipe ``wake`` for each, and closes it at the end. Ready is the answer when the worker
-    listens, OpenLoopDone when all is answered, or ``drain_ns`` after the last one. ``inputs`` and ``offset`` are those
-    of LoadTest. A request asks for ``samples_per_query`` samples that follow each other.
+    With ``interval_ns`` the worker does, at ticks, until ``limit_ns`` (0: all). Ready is the answer when it listens,
+    OpenLoopDone when all is answered, or ``drain_ns`` later. A request asks for ``samples_per_query`` samples in a row.
     """
 
     arrivals: str
@@ -313,6 +311,8 @@ class OpenLoop:
     warmup: int = 1
     fail_on_error: bool = False
     offset: int = 0
+    interval_ns: int = 0
+    limit_ns: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

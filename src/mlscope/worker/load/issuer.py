@@ -4,9 +4,6 @@ It issues each request of an arrivals file (:data:`mlscope.worker.protocol.ARRIV
 writes a byte into the pipe that wakes the worker. It sleeps until shortly before, and where it was given a core to
 spare it spins the rest; in the worker a spinning thread would hold the interpreter's lock and ruin the latencies.
 
-With ``--interval`` the requests come at ticks (MultiStream of MLPerf v0.5): at a tick at which the one before is not
-answered yet, none is issued; the times at which they were due are then written here.
-
 It starts when a line comes on stdin, and leaves when nobody reads the pipe any more.
 """
 
@@ -22,13 +19,12 @@ import signal
 import sys
 import time
 
+from mlscope.worker.load.clock import LEAD_NS, wait_until
 from mlscope.worker.protocol import ARRIVALS_HEADER
 
 __all__ = ["main"]
 
-_LEAD_NS = 20_000_000
-"""From the start of the run to the schedule's beginning: longer than it takes to set out."""
-_BEGIN, _ISSUED, _ANSWERED, _ENDED, _ANSWERED_NS = range(len(ARRIVALS_HEADER))
+_BEGIN, _ISSUED, _, _ENDED, _ = range(len(ARRIVALS_HEADER))
 _PR_SET_TIMERSLACK = 29
 
 
@@ -38,8 +34,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("arrivals")
     parser.add_argument("wake")
     parser.add_argument("--spin-ns", type=int, default=0, help="spin for so long before a request is due")
-    parser.add_argument("--interval-ns", type=int, default=0, help="issue at ticks")
-    parser.add_argument("--limit-ns", type=int, default=0, help="issue nothing later than this; 0: no limit")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _wake_exactly()
@@ -50,10 +44,7 @@ def main(arguments: list[str]) -> int:
         wake = os.open(options.wake, os.O_WRONLY | os.O_NONBLOCK)
         gc.disable()
         with contextlib.suppress(BrokenPipeError):
-            if options.interval_ns:
-                _tick(words, wake, options.interval_ns, options.spin_ns, options.limit_ns)
-            else:
-                _issue(words, wake, options.spin_ns)
+            _issue(words, wake, options.spin_ns)
             words[_ENDED] = 1
         os.close(wake)
         ended = words[_ENDED]
@@ -67,18 +58,6 @@ def _wake_exactly() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
-def _wait(until: int, spin_ns: int) -> int:
-    """Sleep, then spin, until a time has come; returns the time that it is."""
-    now = time.perf_counter_ns()
-    rest = until - now - spin_ns
-    if rest > 0:
-        time.sleep(rest / 1e9)
-        now = time.perf_counter_ns()
-    while now < until:
-        now = time.perf_counter_ns()
-    return now
-
-
 def _wake_up(wake: int) -> None:
     with contextlib.suppress(BlockingIOError):  # it is full of wake-ups that the worker has not read yet
         os.write(wake, b".")
@@ -88,29 +67,9 @@ def _issue(words: memoryview, wake: int, spin_ns: int) -> None:
     head = len(ARRIVALS_HEADER)
     count = (len(words) - head) // 3
     offsets, issued = words[head : head + count], words[head + 2 * count :]
-    begin = words[_BEGIN] = time.perf_counter_ns() + _LEAD_NS
+    begin = words[_BEGIN] = time.perf_counter_ns() + LEAD_NS
     for number in range(count):
-        issued[number] = _wait(begin + offsets[number], spin_ns)
-        words[_ISSUED] = number + 1
-        _wake_up(wake)
-
-
-def _tick(words: memoryview, wake: int, interval_ns: int, spin_ns: int, limit_ns: int) -> None:
-    head = len(ARRIVALS_HEADER)
-    count = (len(words) - head) // 3
-    offsets, issued = words[head : head + count], words[head + 2 * count :]
-    begin = words[_BEGIN] = time.perf_counter_ns() + _LEAD_NS
-    tick = -1
-    for number in range(count):
-        tick += 1
-        now = _wait(begin + tick * interval_ns, spin_ns)
-        while words[_ANSWERED] < number or words[_ANSWERED_NS] > begin + tick * interval_ns:
-            tick += 1
-            if limit_ns and tick * interval_ns > limit_ns:
-                return
-            now = _wait(begin + tick * interval_ns, spin_ns)
-        offsets[number] = tick * interval_ns
-        issued[number] = now
+        issued[number] = wait_until(begin + offsets[number], spin_ns)
         words[_ISSUED] = number + 1
         _wake_up(wake)
 

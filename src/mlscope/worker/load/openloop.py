@@ -1,7 +1,10 @@
-"""Requests that another process issues at their times, whatever the model does meanwhile: an open loop.
+"""Requests that come at their times, whatever the model does meanwhile: an open loop.
 
-The main thread sleeps until the issuer wakes it and puts what was issued into the serving's queue; a request for which
-there is no room is dropped, and said to be. Streams answer. Rows are written after each batch.
+Another process issues them. The main thread sleeps until it is woken and puts what was issued into the serving's queue;
+a request for which there is no room is dropped, and said to be. Streams answer. Rows are written after each batch.
+
+Requests at ticks (MultiStream of MLPerf v0.5) are issued here: at a tick at which the one before is not answered, none
+is. One stream is the thread that waits for the ticks, so that nothing has to be woken on the way to the model.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import numpy as np
 from mlscope.worker._files import SampleFile
 from mlscope.worker._model import Model
 from mlscope.worker._problem import Problem
+from mlscope.worker.load.clock import LEAD_NS, wait_until
+from mlscope.worker.load.inline import Inline
 from mlscope.worker.load.serving import Served, Serving
 from mlscope.worker.protocol import (
     ARRIVALS_HEADER,
@@ -41,6 +46,7 @@ __all__ = ["run"]
 _BEGIN, _ISSUED, _ANSWERED, _ENDED, _ANSWERED_NS = range(len(ARRIVALS_HEADER))
 _READ = 1 << 16
 _POLL_S = 0.05
+_SPIN_NS = 1_000_000
 
 
 class _Loop:
@@ -70,15 +76,19 @@ class _Loop:
             for path, tensor in zip(command.inputs, model.inputs)
         ]
         self._warm_up(model, maps)
-        self._serving = Serving(
-            model,
-            maps,
-            max_batch=command.max_batch,
-            max_delay_ns=command.max_delay_ns,
-            capacity=max(command.capacity, command.samples_per_query),
-            answered=self._answered,
-            crashed=self._crashed,
-        )
+        self._serving: Serving | Inline
+        if command.interval_ns and model.streams == 1:
+            self._serving = Inline(model, maps, max_batch=command.max_batch, answered=self._answered)
+        else:
+            self._serving = Serving(
+                model,
+                maps,
+                max_batch=command.max_batch,
+                max_delay_ns=command.max_delay_ns,
+                capacity=max(command.capacity, command.samples_per_query),
+                answered=self._answered,
+                crashed=self._crashed,
+            )
 
     def _warm_up(self, model: Model, maps: Sequence[np.ndarray[Any, Any]]) -> None:
         """Run full batches of the first sample.
@@ -135,6 +145,28 @@ class _Loop:
                     self._take()
                     return
                 self._take()
+
+    def tick(self) -> None:
+        """Issue a request at each tick at which none is under way, until all are issued or the limit has come."""
+        interval, limit = self._command.interval_ns, self._command.limit_ns
+        alive = select.poll()
+        alive.register(self._commands.fileno(), 0)
+        begin = self._words[_BEGIN] = time.perf_counter_ns() + LEAD_NS
+        tick = 0
+        for number in range(self._command.requests):
+            if self.problem is not None or (limit and tick * interval > limit):
+                break
+            self._issued[number] = wait_until(begin + tick * interval, _SPIN_NS)
+            self._offsets[number] = tick * interval
+            self._words[_ISSUED] = number + 1
+            self._take()
+            while self.problem is None and not self._serving.drain(_POLL_S):
+                if limit and time.perf_counter_ns() > begin + limit:
+                    break
+            if alive.poll(0):
+                os._exit(71)  # the core has gone
+            tick = max(tick + 1, -(-(self._words[_ANSWERED_NS] - begin) // interval))
+        self._words[_ENDED] = 1
 
     def _take(self) -> None:
         """Put what was issued since the last time into the queue."""
@@ -206,19 +238,23 @@ def run(command: OpenLoop, model: Model, commands: IO[bytes], answers: IO[bytes]
         Problem: The model failed in the warm-up, or where it may not fail at all.
     """
     loop = _Loop(command, model, commands)
-    wake = os.open(command.wake, os.O_RDONLY | os.O_NONBLOCK)
+    wake = None if command.interval_ns else os.open(command.wake, os.O_RDONLY | os.O_NONBLOCK)
     try:
         gc.collect()
         gc.freeze()
         gc.disable()
         write_message(answers, Ready())
         start = time.perf_counter_ns()
-        loop.run(wake)
+        if wake is None:
+            loop.tick()
+        else:
+            loop.run(wake)
         loop.finish()
         end = time.perf_counter_ns()
     finally:
         gc.enable()
         gc.unfreeze()
-        os.close(wake)
+        if wake is not None:
+            os.close(wake)
         loop.close()
     return OpenLoopDone(start, end, loop.samples.rows, loop.serving())

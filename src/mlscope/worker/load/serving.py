@@ -39,7 +39,7 @@ import numpy as np
 from mlscope.worker._model import Model, Predict
 from mlscope.worker._problem import Problem
 
-__all__ = ["Served", "Serving"]
+__all__ = ["Feeder", "Served", "Serving", "run_batch"]
 
 Array = np.ndarray[Any, Any]
 _NEVER = sys.maxsize
@@ -87,13 +87,15 @@ class Served:
         self.error: Exception | None = None
 
 
-class _Feeder:
+class Feeder:
     """Samples as the arrays that a model takes; every stream has its own."""
 
     def __init__(self, model: Model, samples: Sequence[Array], max_batch: int) -> None:
         self._fixed = model.fixed_batch
         rows = model.fixed_batch or max_batch
-        self._sources = [(tensor.name, values) for tensor, values in zip(model.inputs, samples)]
+        # plain arrays: a slice of a memmap takes ten times as long
+        plain = [np.asarray(values).view(np.ndarray) for values in samples]
+        self._sources = [(tensor.name, values) for tensor, values in zip(model.inputs, plain)]
         self._buffers = {
             tensor.name: np.zeros((rows, *tensor.shape[1:]), np.dtype(tensor.element_type)) for tensor in model.inputs
         }
@@ -109,6 +111,19 @@ class _Feeder:
         if self._fixed is not None:
             return self._buffers
         return {name: values[:count] for name, values in self._buffers.items()}
+
+
+def run_batch(batch: Served, feeder: Feeder, predict: Predict) -> None:
+    """Run the samples of a batch; its outputs, or its error, and its times are filled in."""
+    now = time.perf_counter_ns
+    batch.error = None
+    batch.start_ns = now()
+    try:
+        batch.outputs = predict(feeder.feeds(batch.indices))
+        batch.end_ns = now()
+    except Exception as error:  # noqa: BLE001 - a failed batch is a result: the caller tells of it
+        batch.end_ns = now()
+        batch.outputs, batch.error = [], error
 
 
 class Serving:
@@ -139,8 +154,7 @@ class Serving:
         crashed: Callable[[BaseException], None],
     ) -> None:
         self._model, self._answered, self._crashed = model, answered, crashed
-        # plain arrays: a slice of a memmap takes ten times as long
-        self._samples = [np.asarray(values).view(np.ndarray) for values in samples]
+        self._samples = samples
         self._max_batch, self._max_delay_ns, self._capacity = max_batch, max_delay_ns, capacity
         self._rings: list[list[int]] = [[0] * capacity for _ in range(4)]
         self._head = self._tail = 0  # how many were ever put and taken
@@ -276,7 +290,7 @@ class Serving:
         try:
             self.cores[number] = self._model.pin(number)
             predict = self._model.stream(number)
-            feeder = _Feeder(self._model, self._samples, self._max_batch)
+            feeder = Feeder(self._model, self._samples, self._max_batch)
             predict(feeder.feeds([0] * self._max_batch))  # the first call of a session takes longer than others
         except Problem as problem:
             begun.put(problem)
@@ -289,7 +303,7 @@ class Serving:
         batch = Served(number)
         try:
             while self._take(batch):
-                self._run(batch, feeder, predict)
+                run_batch(batch, feeder, predict)
                 self._answered(batch)
                 self._answers[number] += len(batch.ids)
                 if self._draining and self.answers == self._head:
@@ -299,18 +313,6 @@ class Serving:
             self._room.put(None)
             self._through.put(None)
             self._crashed(error)
-
-    @staticmethod
-    def _run(batch: Served, feeder: _Feeder, predict: Predict) -> None:
-        now = time.perf_counter_ns
-        batch.error = None
-        batch.start_ns = now()
-        try:
-            batch.outputs = predict(feeder.feeds(batch.indices))
-            batch.end_ns = now()
-        except Exception as error:  # noqa: BLE001 - a failed batch is a result: the caller tells of it
-            batch.end_ns = now()
-            batch.outputs, batch.error = [], error
 
     def _take(self, batch: Served) -> bool:
         """Wait for the turn and for requests; False when the serving ends."""
