@@ -153,14 +153,6 @@ def test_deeper_and_no_trace(home: Path, level: str, calls: int | None) -> None:
     assert set(inner.level) == {TraceLevel.MODEL_TRACE}
 
 
-def test_a_deeper_level_than_there_is_says_so_and_records_what_there_is(cli: Cli, home: Path) -> None:
-    result = cli("predict", "dataset", "--num-file-parts", "5", "--trace-level", "LIBRARY_TRACE")
-    assert result.code == 0
-    assert "FRAMEWORK_TRACE" in result.err
-    assert len(running.told(result.err.splitlines())) == 1
-    assert running.only(home).record.trace_level == "FRAMEWORK_TRACE"
-
-
 def test_json_is_one_document_with_the_sealed_record(cli: Cli, home: Path) -> None:
     result = cli("predict", "dataset", "--format", "json", "--verbose")
     assert result.code == 0

@@ -44,6 +44,9 @@ def read_perfetto(data: bytes) -> tuple[dict[str, Slice], dict[int, Any]]:
         assert event.track_uuid in tracks, "an event before its track"
         assert latest.get(event.track_uuid, 0) <= time, "a track's events come in order"
         latest[event.track_uuid] = time
+        if event.type == TrackEvent.TYPE_COUNTER:
+            assert tracks[event.track_uuid].HasField("counter")
+            continue
         stack = opened.setdefault(event.track_uuid, [])
         if event.type == TrackEvent.TYPE_SLICE_BEGIN:
             stack.append((event, time))

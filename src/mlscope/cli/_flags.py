@@ -293,9 +293,9 @@ class RecordFlags(FlagGroup):
     trace_level: Annotated[
         str,
         flag(
-            "NO_TRACE, APPLICATION_TRACE, MODEL_TRACE or FRAMEWORK_TRACE, each with all before it; deeper levels are "
-            "recorded as FRAMEWORK_TRACE. Several, separated by commas: each is measured, and one table shows what it "
-            "costs.",
+            "NO_TRACE, APPLICATION_TRACE, MODEL_TRACE, FRAMEWORK_TRACE (layers), LIBRARY_TRACE (oneDNN), "
+            "SYSTEM_LIBRARY_TRACE, HARDWARE_TRACE (counters) or FULL_TRACE, each with all before it. Several, "
+            "separated by commas: each is measured, and one table shows what it costs.",
             metavar="LEVEL",
         ),
     ] = "APPLICATION_TRACE"
@@ -320,9 +320,9 @@ class RecordFlags(FlagGroup):
         levels = _values.comma_list([self.trace_level])
         if len(levels) < 2:
             return [{}]
-        from mlscope.plan import recorded_level
+        from mlscope.plan import parse_trace_level
 
-        names = dict.fromkeys(recorded_level(name)[0].name for name in levels)
+        names = dict.fromkeys(parse_trace_level(name).name for name in levels)
         return [{"trace_level": name} for name in names]
 
 

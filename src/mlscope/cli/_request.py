@@ -112,15 +112,13 @@ def _check_tracer(values: dict[str, Any]) -> None:
 
 def _levels(text: str, experiment: str | None) -> dict[str, str | None]:
     """The first of the trace levels, and the experiment that several of them make."""
-    from mlscope.plan import recorded_level
+    from mlscope.plan import parse_trace_level
     from mlscope.results import new_id
 
-    found = [recorded_level(name) for name in comma_list([text]) or ("",)]
-    for warning in dict.fromkeys(warning for _, warning in found if warning):
-        warn(warning)
-    if len({level for level, _ in found}) > 1 and experiment is None:
+    found = [parse_trace_level(name) for name in comma_list([text]) or ("",)]
+    if len(set(found)) > 1 and experiment is None:
         experiment = f"levels-{new_id()[:12]}"
-    return {"trace_level": found[0][0].name, "experiment": experiment}
+    return {"trace_level": found[0].name, "experiment": experiment}
 
 
 def _explained(error: ValidationError, groups: Sequence[FlagGroup]) -> UsageError:

@@ -10,12 +10,12 @@ from mlscope._files import digest
 from mlscope.conductor._choose import Chosen, choose_stack
 from mlscope.conductor._load_choice import load_choice, workload_choice
 from mlscope.conductor._outcome import Observer
-from mlscope.conductor._prepare import Prepared, execution, trace_level
+from mlscope.conductor._prepare import Prepared, execution
 from mlscope.conductor._serving import check_serving
 from mlscope.conductor._worker import Worker
 from mlscope.errors import DataError, ModelError, UsageError
 from mlscope.manifests import FrameworkManifest, list_frameworks
-from mlscope.plan import FrameworkChoice, ModelChoice, Plan, Request, WeightsChoice
+from mlscope.plan import FrameworkChoice, ModelChoice, Plan, Request, WeightsChoice, parse_trace_level
 from mlscope.stacks import Stack, find_gpu, find_stack, named_framework
 from mlscope.worker.protocol import Load, Loaded, Tensor
 
@@ -146,7 +146,7 @@ def prepare_bare(request: Request, observer: Observer, stack: Stack | None = Non
             options=request.options,
         ),
         dataset=None,
-        execution=execution(request, trace_level(request.trace_level, observer)),
+        execution=execution(request, parse_trace_level(request.trace_level)),
         load=load_choice(request, path.stem, None) if request.load else None,
         workload=workload_choice(request, None) if request.workload else None,
         stack_kind=stack.kind,

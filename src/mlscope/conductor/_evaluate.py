@@ -12,6 +12,7 @@ from mlscope._origin import origin
 from mlscope.conductor import _find_peak, _loadtest, _max_qps, _multistream, _predict, _workload
 from mlscope.conductor._bare import is_bare, prepare_bare
 from mlscope.conductor._choose import split_options
+from mlscope.conductor._counters import note_counters
 from mlscope.conductor._floor import find_floor
 from mlscope.conductor._interrupts import Interrupts
 from mlscope.conductor._keep import Keeper
@@ -167,6 +168,7 @@ def _search(run: Run, inputs: Sequence[Tensor] | None) -> None:
 def _judge(run: Run, error: MlscopeError | None) -> MlscopeError | None:
     """Write the passport; a run that was disturbed although it must not be has failed."""
     run.passport = run.watch.passport(_span_of_samples(run))
+    note_counters(run)
     if not run.found.latency:  # accuracy alone: no matter how long it took
         return error
     for clause in run.passport.disturbances:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlscope.analyses.profiles import ModelCalls, layers_of, read_profile, summed_up
+from mlscope.analyses.profiles import ModelCalls, Profile, layers_of, read_profile, summed_up
+from mlscope.conductor._primitives import note_dispatches, note_primitives
 from mlscope.results import LAYER_SUMMARY_FILE, LAYERS_FILE, Layer, write_layer_summary, write_layers
 from mlscope.worker.protocol import (
     FLAG_DROPPED,
@@ -77,33 +79,38 @@ def note_layers(run: Run, calls: ModelCalls, workers: Times, spans: Times | None
     if run.level < TraceLevel.FRAMEWORK_TRACE or spans is None or not len(spans):
         return
     rows: list[Layer] = []
+    dispatches: list[Mapping[str, Any]] = []
     whole, model = None, run.prepared.weights.get("graph")
-    for worker in range(run.prepared.plan.execution.workers):
-        mine = calls.only(workers == worker)
-        profile = read_profile(run.path / profile_folder(worker), model)
+    folders = [profile_folder(worker) for worker in range(run.prepared.plan.execution.workers)]
+    parts = [(calls.only(workers == worker), spans[workers == worker]) for worker in range(len(folders))]
+    for folder, (mine, _) in zip(folders, parts, strict=True):
+        profile = read_profile(run.path / folder, model) if run.tells_layers else Profile("", [])
         found = layers_of(profile, mine)
         rows += found.rows
+        dispatches += found.dispatches
         for warning in found.warnings:
             run.warn(warning)
         if any(each.mean_of for each in profile.runs):
             whole = float((calls.end_ns - calls.begin_ns).mean())
         if profile.folded:
             run.found.effective["folded_nodes"] = list(profile.folded)
-    if not rows:
-        return
-    write_layers(run.path / LAYERS_FILE, rows)
-    write_layer_summary(run.path / LAYER_SUMMARY_FILE, summed_up(rows, whole, calls))
-    _note_spans(run, rows, dict(zip(calls.number.tolist(), spans.tolist(), strict=True)))
+    numbers = None
+    if rows:
+        write_layers(run.path / LAYERS_FILE, rows)
+        write_layer_summary(run.path / LAYER_SUMMARY_FILE, summed_up(rows, whole, calls))
+        numbers = _note_spans(run, rows, dict(zip(calls.number.tolist(), spans.tolist(), strict=True)))
+    note_primitives(run, folders, rows, numbers, parts)
+    note_dispatches(run, rows, numbers, dispatches)
 
 
-def _note_spans(run: Run, rows: list[Layer], call_spans: dict[int, int]) -> None:
+def _note_spans(run: Run, rows: list[Layer], call_spans: dict[int, int]) -> Times | None:
     first = run.next_span
     place: dict[tuple[int, int], int] = {}
     parents = np.zeros(len(rows), np.int64)
     for number, row in enumerate(rows):  # whatever holds others comes before them
         place[row.call, row.index] = first + number
         parents[number] = call_spans[row.call] if row.parent is None else place[row.call, row.parent]
-    run.span_each(
+    return run.span_each(
         [row.name for row in rows],
         TraceLevel.FRAMEWORK_TRACE,
         np.array([(row.begin_ns, row.end_ns) for row in rows], np.int64),

@@ -31,13 +31,13 @@ from mlscope.plan import (
     Plan,
     Request,
     SourceChoice,
-    recorded_level,
+    parse_trace_level,
 )
 from mlscope.recipes import PreparedPictures, cannot_prepare, prepare_pictures
 from mlscope.stacks import Stack, find_gpu
 from mlscope.worker.protocol import TraceLevel
 
-__all__ = ["Prepared", "execution", "host_threads", "prepare", "trace_level"]
+__all__ = ["Prepared", "execution", "host_threads", "prepare"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,18 +80,6 @@ class Prepared:
         return self.plan.dataset.count if self.plan.dataset else 0
 
 
-def trace_level(name: str, observer: Observer) -> TraceLevel:
-    """The level that will be recorded.
-
-    Raises:
-        UsageError: There is no such level.
-    """
-    level, warning = recorded_level(name)
-    if warning:
-        observer.warn(warning)
-    return level
-
-
 def prepare(
     request: Request, observer: Observer, stack: Stack | None = None, loader_lock: str | None = None
 ) -> Prepared:
@@ -102,7 +90,7 @@ def prepare(
     """
     observer.stage("prepare")
     check_serving(request)
-    level = trace_level(request.trace_level, observer)
+    level = parse_trace_level(request.trace_level)
     found, entry = choose_model(request)
     for warning in found.warnings:
         observer.note(warning)

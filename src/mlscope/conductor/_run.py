@@ -102,6 +102,7 @@ class Run:
         floor: What the harness itself costs.
         watch: Watches the machine until measuring ends.
         passport: How quiet the machine was; None while it is watched.
+        tells_layers: Whether the framework has a profiler, as far as it was asked.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Run:
         self.warnings: list[str] = []
         self.floor = floor
         self.passport: Passport | None = None
+        self.tells_layers = True
         self.next_span = 2
         """Number that the next span will have; the root is 1."""
         self._spans: list[tuple[int, TraceLevel, _Many]] = []
@@ -143,7 +145,8 @@ class Run:
         self._log_begin = 0
         self.pool: LoaderPool | None = None
         self._write_inputs()
-        self.watch = Watch(self.path, system, others=prepared.plan.stack_kind != "container")
+        others, sensors = prepared.plan.stack_kind != "container", self.level >= TraceLevel.HARDWARE_TRACE
+        self.watch = Watch(self.path, system, others=others, sensors=sensors)
 
     @property
     def kept(self) -> bool:
@@ -213,7 +216,7 @@ class Run:
             folder = self.path / profile_folder(len(self.workers))
             with explain_os_errors(folder):
                 folder.mkdir(parents=True)
-            order = dataclasses.replace(order, profile=str(folder))
+            order = dataclasses.replace(order, profile=str(folder), level=int(self.level))
         worker, loaded = self._kept_worker(order) or self._new_worker(order)
         self.workers.append(worker)
         if not self.found.effective:
@@ -225,14 +228,15 @@ class Run:
         return worker, loaded
 
     def _lower(self) -> None:
-        """The framework has no profiler."""
+        """The framework has no profiler: there are no layers, though there may be what lies below them."""
         framework = self.prepared.plan.framework
+        text = f"{framework.name} {framework.version} gives no profile of its layers: "
+        asked, self.tells_layers = self.level, False
+        if asked > TraceLevel.FRAMEWORK_TRACE:
+            self.warn(f"{text}{asked.name} is recorded without them")
+            return
         self._lowered = TraceLevel.MODEL_TRACE
-        asked = self.prepared.plan.execution.trace_level
-        self.warn(
-            f"{framework.name} {framework.version} gives no profile of its layers: "
-            f"{asked} is recorded as {self._lowered.name}"
-        )
+        self.warn(f"{text}{asked.name} is recorded as {self._lowered.name}")
         shutil.rmtree(self.path / "profile", ignore_errors=True)
 
     @property

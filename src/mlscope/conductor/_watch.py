@@ -29,12 +29,14 @@ class Watch:
         folder: The run folder; ``machine.jsonl`` is written there.
         system: The machine.
         others: Whether own and foreign processes can be told apart (a container's are nobody's children here).
+        sensors: Whether temperatures, energy and memory are read too.
     """
 
-    def __init__(self, folder: Path, system: System, *, others: bool = True) -> None:
+    def __init__(self, folder: Path, system: System, *, others: bool = True, sensors: bool = False) -> None:
         self._path = folder / MACHINE_FILE
         self._system = system
         self._others = others
+        self._words = ["sensors"] if sensors else []
         self._clocks = measure_clocks()
         self._before = machine_state()
         self._after: dict[str, Any] = {}
@@ -45,10 +47,10 @@ class Watch:
         if not Path("/proc/stat").is_file():
             return None
         limits = cpu_stat_file()
-        command = [sys.executable, "-I", "-S", SAMPLER, str(os.getpid()), str(self._path)]
+        command = [sys.executable, "-I", "-S", SAMPLER, str(os.getpid()), str(self._path), str(limits or "")]
         with contextlib.suppress(OSError):
             return subprocess.Popen(
-                [*command, str(limits)] if limits else command,
+                [*command, *self._words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

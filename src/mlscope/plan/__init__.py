@@ -15,7 +15,7 @@ from mlscope.plan._plan import (
 )
 from mlscope.plan._request import LoadRequest, Request, WorkloadRequest
 from mlscope.plan._settings import SETTINGS, Setting, load_settings, settings_reference
-from mlscope.plan._trace import recorded_level
+from mlscope.plan._trace import parse_trace_level
 
 __all__ = [
     "LAWS",
@@ -40,7 +40,7 @@ __all__ = [
     "draw_schedule",
     "load_settings",
     "parse_law",
+    "parse_trace_level",
     "read_conf",
-    "recorded_level",
     "settings_reference",
 ]

@@ -3,6 +3,7 @@
 Importing this room is cheap; pyarrow, numpy and SQLAlchemy are imported by what needs them.
 """
 
+from mlscope.results._counters import COUNTERS_FILE, Counter, read_counters, write_counters
 from mlscope.results._evaluation import Evaluation
 from mlscope.results._folder import RunFolder, abandoned, sealed_folders, verify_folder
 from mlscope.results._ids import new_id
@@ -52,12 +53,14 @@ from mlscope.results.store import Filter, Store, open_store, parse_address, publ
 
 __all__ = [
     "ACCURACY_PART",
+    "COUNTERS_FILE",
     "LAYERS_FILE",
     "LAYER_SUMMARY_FILE",
     "MACHINE_FILE",
     "SAMPLES_FILE",
     "SPANS_FILE",
     "AccuracyResult",
+    "Counter",
     "DataUse",
     "Evaluation",
     "Failure",
@@ -90,6 +93,7 @@ __all__ = [
     "parse_address",
     "parse_record",
     "publish",
+    "read_counters",
     "read_layer_summary",
     "read_layers",
     "read_predictions",
@@ -103,6 +107,7 @@ __all__ = [
     "seal_samples",
     "sealed_folders",
     "verify_folder",
+    "write_counters",
     "write_layer_summary",
     "write_layers",
     "write_predictions",

@@ -10,7 +10,7 @@ from mlscope.stacks._limits import cpu_stat_file
 from mlscope.stacks._machine import describe_machine
 from mlscope.stacks._offers import FrameworkState, framework_states
 from mlscope.stacks._passport import judge
-from mlscope.stacks._sampler import SAMPLER, Meter
+from mlscope.stacks._sampler import SAMPLER, Meter, Sensors
 from mlscope.stacks._stack import Stack
 from mlscope.stacks._state import machine_state
 from mlscope.stacks._store import StoredStack, about_stack, list_stacks, prune_stacks, remove_stack
@@ -25,6 +25,7 @@ __all__ = [
     "HostStack",
     "Kind",
     "Meter",
+    "Sensors",
     "Stack",
     "StoredStack",
     "UvStack",

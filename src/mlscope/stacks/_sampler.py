@@ -1,13 +1,15 @@
 """The CPU time of our own processes, of others and of the hypervisor, some times a second.
 
-Run as a script (``PYTHON -I -S _sampler.py PID FILE [CPU_STAT]``) it writes one JSON line an interval into FILE until
-its stdin is closed. PID is the root of our own processes, CPU_STAT the control group's ``cpu.stat``. Standard library
-only: it starts in some 20 ms and shares no interpreter with what is measured. Source: proc(5).
+Run as a script (``PYTHON -I -S _sampler.py PID FILE CPU_STAT [sensors]``) it writes one JSON line an interval into FILE
+until its stdin is closed. PID is the root of our own processes, CPU_STAT the control group's ``cpu.stat`` or nothing;
+``sensors`` are read for a HARDWARE_TRACE. Standard library only: it starts in some 20 ms and shares no interpreter with
+what is measured. Source: proc(5).
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import select
@@ -16,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TextIO
 
-__all__ = ["INTERVAL_S", "SAMPLER", "Meter", "sample"]
+__all__ = ["INTERVAL_S", "SAMPLER", "Meter", "Sensors", "sample"]
 
 SAMPLER = __file__
 """The script."""
@@ -31,6 +33,7 @@ _NAMED_CORES = 0.05
 _MOST_CPUS = 4
 """Frequencies are read of this many CPUs: on some machines each reading wakes its core."""
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 Process = tuple[int, str]  # pid and start time: numbers of processes are used again
 
@@ -46,6 +49,60 @@ class Counters(NamedTuple):
     throttled_ns: int | None
 
 
+class Sensors:
+    """Temperatures, energy, memory and frequencies, as far as the kernel tells of them.
+
+    Sources: the kernel's documents on thermal, hwmon, powercap and cpufreq; proc(5).
+
+    Args:
+        sys_folder: Where /sys is.
+        proc: Where /proc is.
+
+    Attributes:
+        missing: What cannot be read here → why.
+    """
+
+    def __init__(self, sys_folder: str = "/sys", proc: str = "/proc") -> None:
+        self.missing: dict[str, str] = {}
+        self._memory = f"{proc}/meminfo"
+        zones = [(zone, f"{zone}/temp") for zone in glob.glob(f"{sys_folder}/class/thermal/thermal_zone*")]
+        chips = [(path[: -len("_input")], path) for path in glob.glob(f"{sys_folder}/class/hwmon/hwmon*/temp*_input")]
+        rapl = [(zone, f"{zone}/energy_uj") for zone in glob.glob(f"{sys_folder}/class/powercap/intel-rapl:*")]
+        cpus = glob.glob(f"{sys_folder}/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+        self._found = [
+            *self._readable("temperature", "celsius", 1e-3, zones + chips),
+            *self._readable("energy", "joules", 1e-6, rapl),
+            *self._readable("frequency", "hertz", 1e3, [(path, path) for path in cpus[:_MOST_CPUS]]),
+        ]
+
+    def _readable(
+        self, kind: str, unit: str, scale: float, places: list[tuple[str, str]]
+    ) -> list[tuple[str, float, str]]:
+        """Name of the value, factor and file of each that can be read."""
+        found, why = [], "the kernel has none"
+        for place, path in sorted(places):
+            try:
+                int(_read(path))
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or "not a number"
+                continue
+            found.append((f"{kind}_{unit} {_label(place)}", scale, path))
+        if not found:
+            self.missing[kind] = why
+        return found
+
+    def read(self) -> dict[str, float]:
+        """All values by name; the unit is the last word of a name's first part."""
+        values = {}
+        for name, scale, path in self._found:
+            with contextlib.suppress(OSError, ValueError):
+                values[name] = round(int(_read(path)) * scale, 6)
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            lines = dict(line.split(":") for line in _read(self._memory).splitlines() if ":" in line)
+            values["memory_available_bytes"] = float(lines["MemAvailable"].split()[0]) * 1024
+        return values
+
+
 class Meter:
     """Intervals between readings.
 
@@ -53,13 +110,17 @@ class Meter:
         pid: Root of our own processes. Only the CPUs that it may run on are looked at.
         cpu_stat: The control group's file of throttling.
         proc: Where /proc is.
+        sensors: Read at each interval too.
 
     Raises:
         OSError: The kernel has no such files, so there is nothing to read.
     """
 
-    def __init__(self, pid: int, cpu_stat: str | None = None, proc: str = "/proc") -> None:
+    def __init__(
+        self, pid: int, cpu_stat: str | None = None, proc: str = "/proc", sensors: Sensors | None = None
+    ) -> None:
         self._pid = pid
+        self._sensors = sensors
         self._cpu_stat = cpu_stat
         self._proc = proc
         self._listed = os.path.exists(f"{proc}/{pid}/task/{pid}/children")
@@ -79,8 +140,8 @@ class Meter:
         Returns:
             ``start_ns``, ``end_ns`` (the samples' clock), ``own_cores``, ``foreign_cores``, ``steal_cores`` (CPUs'
             worth of time), ``frequency_khz``, ``throttled_periods``, ``throttled_ns`` (None where unknown),
-            ``sampler_ns`` (CPU time of this process) and, where it was looked for, ``top``: name, pid and cores of the
-            busiest foreign process.
+            ``sampler_ns`` (CPU time of this process); where it was looked for, ``top``: name, pid and cores of the
+            busiest foreign process; and ``sensors``: :meth:`Sensors.read`, with the memory of our own processes.
         """
         before, now = self._last, self._counters()
         seconds = max(now.time_ns - before.time_ns, 1) / 1e9
@@ -96,6 +157,8 @@ class Meter:
             "throttled_periods": _gain(before.throttled_periods, now.throttled_periods),
             "throttled_ns": _gain(before.throttled_ns, now.throttled_ns),
         }
+        if self._sensors:
+            row["sensors"] = {**self._sensors.read(), "memory_own_bytes": sum(map(self._resident, self._family()))}
         self._last = now
         since = (now.time_ns - self._scanned) / 1e9
         if name or (foreign >= _NAMING_CORES and since >= _NAMING_S):
@@ -170,6 +233,12 @@ class Meter:
             return sum(int(word) for word in _fields(_read(f"{self._proc}/{pid}/stat"))[11:15]) * _TICK_S
         return 0.0
 
+    def _resident(self, pid: int) -> int:
+        """Memory of a process, bytes; what processes share is counted in each."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return int(_read(f"{self._proc}/{pid}/statm").split()[1]) * _PAGE
+        return 0
+
     def _others(self) -> dict[Process, tuple[str, float]]:
         """Name and CPU time of every process that is not ours and that this user may see."""
         family = self._family()
@@ -201,6 +270,15 @@ def _read(path: str) -> str:
         return file.read()
 
 
+def _label(place: str) -> str:
+    """What a sensor is called: by its label or type, and always by its place, since labels are not unique."""
+    where = "/".join(place.split("/")[-2:]) if "hwmon" in place or "cpufreq" in place else place.rsplit("/", 1)[-1]
+    for path in (f"{place}_label", f"{place}/type", f"{place}/name"):
+        with contextlib.suppress(OSError):
+            return f"{where} ({_read(path).strip()})"
+    return place.split("/")[-3] if "cpufreq" in place else where
+
+
 def _fields(stat: str) -> list[str]:
     """Fields of ``/proc/PID/stat`` from the third on; the second, the name, may hold anything."""
     return stat[stat.rindex(")") + 1 :].split()
@@ -229,7 +307,8 @@ def sample(meter: Meter, out: TextIO, stdin: int = 0) -> None:
 def main(argv: list[str]) -> int:
     """The script; ends silently where there is nothing to read or to write."""
     with contextlib.suppress(OSError), open(argv[1], "w", encoding="utf-8") as out:
-        sample(Meter(int(argv[0]), argv[2] if len(argv) > 2 else None), out)
+        cpu_stat, sensors, *_ = *argv[2:], "", ""
+        sample(Meter(int(argv[0]), cpu_stat or None, sensors=Sensors() if sensors else None), out)
     return 0
 
 

@@ -43,6 +43,10 @@ def write_chrome(timeline: Timeline, file: BinaryIO) -> int:
             f'"args":{json.dumps(dict([*details.ids(row), *details.of(row)]))}}},\n'.encode()
         )
         slices += 1
+    for curve in timeline.curves:
+        for time_ns, value in zip(curve.time_ns.tolist(), curve.value.tolist(), strict=True):
+            counted = json.dumps({"name": curve.title, "ph": "C", "pid": 1, "args": {curve.unit: value}})
+            file.write(f'{counted[:-1]},"ts":{_microseconds(time_ns)}}},\n'.encode())
     file.write(_line({"name": "trace_end", "ph": "M", "pid": 1, "args": {}}).rstrip(b",\n") + b"]}\n")
     return slices
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlscope.traces._counters import Curve
 from mlscope.traces._lanes import Lane, walk
 from mlscope.traces._timeline import LOADGEN, REQUEST, SPAN, Timeline
 from mlscope.traces._values import MOST_KNOWN, Attributes
@@ -15,8 +16,8 @@ __all__ = ["group_titles", "write_perfetto"]
 
 _SEQUENCE = 1
 _BATCH = 1_000
-_FIRST_LANE = 16
-"""Numbers of tracks: below it those that hold the lanes of one source."""
+_FIRST_LANE, _FIRST_CURVE = 16, 1 << 32
+"""Numbers of tracks: below them those that hold the lanes of one source."""
 _MONOTONIC, _REALTIME, _BOOTTIME = 3, 1, 6
 """Perfetto's builtin clocks."""
 
@@ -56,7 +57,27 @@ def write_perfetto(timeline: Timeline, file: BinaryIO) -> int:
             trace = Trace()  # clearing the old one would not give its memory back
             packets = 0
     file.write(trace.SerializeToString())
+    for number, curve in enumerate(timeline.curves):
+        file.write(_counted(curve, _FIRST_CURVE + number))
     return slices
+
+
+def _counted(curve: Curve, track: int) -> bytes:
+    """A track of one curve."""
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+
+    trace = Trace()
+    packet = trace.packet.add()
+    packet.trusted_packet_sequence_id = _SEQUENCE
+    packet.track_descriptor.uuid, packet.track_descriptor.name = track, curve.title
+    packet.track_descriptor.counter.unit_name = curve.unit
+    for time_ns, value in zip(curve.time_ns.tolist(), curve.value.tolist(), strict=True):
+        packet = trace.packet.add()
+        packet.timestamp, packet.trusted_packet_sequence_id = time_ns, _SEQUENCE
+        event = packet.track_event
+        event.type, event.track_uuid, event.double_counter_value = TrackEvent.TYPE_COUNTER, track, value
+    written: bytes = trace.SerializeToString()
+    return written
 
 
 class _Begins:

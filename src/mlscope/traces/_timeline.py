@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlscope.errors import StoreError
 from mlscope.results import SAMPLES_FILE, SPANS_FILE, Evaluation, Record, read_spans
+from mlscope.traces._counters import Curve, read_curves
 from mlscope.traces._loadgen import LOADGEN_TRACE, loadgen_events
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Timeline:
         text: Index into `texts`, shape [n].
         epoch_ns: What to add to a time to get Unix time.
         notes: What could not be put on the timeline, and why.
+        curves: What was counted meanwhile.
     """
 
     record: Record
@@ -73,6 +75,7 @@ class Timeline:
     text: NDArray[np.int32]
     epoch_ns: int
     notes: tuple[str, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def __len__(self) -> int:
         return len(self.start_ns)
@@ -138,7 +141,8 @@ def read_timeline(evaluation: Evaluation) -> Timeline:
             notes.append(problem)
         if events is not None:
             parts.append(events)
-    return _finish(evaluation.record, parts, tuple(notes))
+    timeline = _finish(evaluation.record, parts, tuple(notes))
+    return dataclasses.replace(timeline, curves=read_curves(evaluation))
 
 
 def _files(evaluation: Evaluation) -> set[str]:
@@ -312,7 +316,7 @@ def _finish(record: Record, parts: list[dict[str, Any]], notes: tuple[str, ...])
         part["parent"] = np.where(part["parent"] >= 0, part["parent"] + rows, -1)
         names += part["names"]
         rows += len(part["start_ns"])
-    columns = {key: np.concatenate([part.pop(key) for part in parts]) for key in _ARRAYS}
+    columns: dict[str, Any] = {key: np.concatenate([part.pop(key) for part in parts]) for key in _ARRAYS}
     # A clock that ran backwards makes no slice of negative length.
     columns["end_ns"] = np.maximum(columns["end_ns"], columns["start_ns"])
     root = int(np.flatnonzero((columns["parent"] < 0) & (columns["source"] == SPAN))[0])

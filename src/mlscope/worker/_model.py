@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlscope.worker import predictors
+from mlscope.worker._deep import probe, probes_of
 from mlscope.worker._problem import Problem
 from mlscope.worker.predictors import Description, ManyStreams, Predict, Predictor
 from mlscope.worker.protocol import Load, Loaded, Tensor
@@ -48,7 +49,8 @@ class Model:
         Raises:
             Problem: The framework cannot be imported, the model cannot be loaded, or it refuses its input.
         """
-        predictor = _create(command.predictor)
+        probes = probes_of(command)
+        predictor = probe(_create(command.predictor), probes)
         if command.streams > 1 and not isinstance(predictor, ManyStreams):
             message = f"{command.predictor} runs one stream in a process, not {command.streams}; use --streams 1"
             raise Problem("option", message)

@@ -114,8 +114,8 @@ class Load:
     ``files`` maps a role (``graph``, ``params``) to a path; ``inputs`` are the tensors that will be fed,
     without the batch dimension; ``options`` are the predictor's own. ``streams`` batches will run at once, each with
     ``threads`` threads; with ``pin`` each stream has cores of its own. With ``inspect`` the model is not run:
-    the answer holds the declared shapes, -1 for dynamic dimensions. ``profile`` is the folder for what the framework's
-    profiler writes; nothing: it stays off.
+    the answer holds the declared shapes, -1 for dynamic dimensions. ``profile`` is the folder for what profilers write,
+    those of ``level`` and the levels before it; nothing: they stay off.
     """
 
     predictor: str
@@ -129,6 +129,7 @@ class Load:
     streams: int = 1
     pin: bool = False
     profile: str = ""
+    level: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,10 +257,9 @@ class LoadTest:
 
 @dataclasses.dataclass(frozen=True)
 class TestDone:
-    """Worker → core: the test is over.
+    """Worker → core: the test is over; ``effective`` are the TestSettings as they were used.
 
-    ``effective`` are the TestSettings as they were used; ``serving`` tells of streams, cores and the queue where there
-    were any.
+    ``serving`` tells of streams, cores and the queue where there were any.
     """
 
     __test__ = False  # not a pytest class

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["BrokenProfile", "Clock", "Event", "Profile", "Run", "read_notes"]
+__all__ = ["BrokenProfile", "Clock", "Event", "Profile", "Run", "called", "read_json", "read_notes"]
 
 NOTES_FILE = "profile.json"
 _JUMP_NS = 5_000_000
@@ -39,6 +39,8 @@ class Event:
     synthetic: bool = False
     duration_ns: int | None = None
     """Where it is not end minus begin."""
+    dispatch: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """How its work was given to threads, as far as the profiler tells."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -101,3 +103,32 @@ def read_notes(folder: Path) -> Mapping[str, Any]:
     if not isinstance(notes, dict) or not {"profiler", "pairs", "files"} <= notes.keys():
         raise BrokenProfile(f"{NOTES_FILE} is no worker's")
     return notes
+
+
+def read_json(path: Path, kind: type[Any]) -> Any:
+    """A raw file.
+
+    Raises:
+        BrokenProfile: It is missing, was cut off, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BrokenProfile(f"{path.name} is missing; the worker ended before it was written") from error
+    except ValueError as error:
+        raise BrokenProfile(f"{path.name} was cut off") from error
+    if not isinstance(found, kind):
+        raise BrokenProfile(f"{path.name} is no worker's")
+    return found
+
+
+def called(notes: Mapping[str, Any], events: Iterable[Event]) -> list[Run]:
+    """The calls that a worker timed itself, each with the events whose middle lies in it, in their order."""
+    runs = [Run(int(begin), int(end)) for begin, end in notes.get("calls", ())]
+    begins = np.array([run.begin_ns for run in runs], np.int64)
+    for event in sorted(events, key=lambda event: (event.begin_ns, -event.end_ns)):
+        middle = (event.begin_ns + event.end_ns) // 2
+        place = int(np.searchsorted(begins, middle, "right")) - 1
+        if place >= 0 and middle <= runs[place].end_ns:
+            runs[place].events.append(event)
+    return runs

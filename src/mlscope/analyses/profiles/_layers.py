@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class Layers:
     rows: list[Layer]
     profiled_calls: int
     warnings: list[str]
+    dispatches: list[Mapping[str, Any]] = dataclasses.field(default_factory=list)
+    """Of each row: how its work was given to threads; nothing where the profiler does not tell."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -65,6 +67,7 @@ def layers_of(profile: Profile, calls: ModelCalls) -> Layers:
     the two clocks, so that every layer lies inside its call.
     """
     rows: list[Layer] = []
+    dispatches: list[Mapping[str, Any]] = []
     known, warnings = _Known(), list(profile.warnings)
     moved, used = 0, 0
     streams = _streams(profile.runs, calls)
@@ -80,6 +83,7 @@ def layers_of(profile: Profile, calls: ModelCalls) -> Layers:
         span = int(calls.begin_ns[place]), int(calls.end_ns[place])
         shown = _laid_out(run, span) if run.mean_of else run
         rows += _rows(shown, int(calls.number[place]), span, shift, known)
+        dispatches += [event.dispatch for event in _ordered(shown)]
     if moved > _ODD_NS:
         warnings.append(f"the profiler's clock went wrong by up to {moved / 1e6:.1f} ms against that of the samples")
     if profile.runs and not used:
@@ -89,7 +93,7 @@ def layers_of(profile: Profile, calls: ModelCalls) -> Layers:
             f"layers are known of the first {used:,} of {len(calls.number):,} calls: more would make a huge profile; "
             f"the call after them waited for it to be written"
         )
-    return Layers(rows, used, warnings)
+    return Layers(rows, used, warnings, dispatches)
 
 
 def _streams(runs: Sequence[Run], calls: ModelCalls) -> dict[int, int]:
@@ -153,11 +157,16 @@ def _laid_out(run: Run, span: tuple[int, int]) -> Run:
     return dataclasses.replace(run, begin_ns=begin, end_ns=end, events=events)
 
 
+def _ordered(run: Run) -> list[Event]:
+    """Whatever holds others comes before them."""
+    return sorted(run.events, key=lambda event: (event.begin_ns, not event.holds_others))
+
+
 def _rows(run: Run, call: int, span: tuple[int, int], shift: int, known: _Known) -> Iterable[Layer]:
     """A call's layers; nested ones know what they are part of. Slices are cut to their call."""
     seen: dict[tuple[str, str], int] = {}
     holders: list[tuple[int, int]] = []
-    for event in sorted(run.events, key=lambda event: (event.begin_ns, not event.holds_others)):
+    for event in _ordered(run):
         index = known.index(event, seen)
         while holders and event.begin_ns >= holders[-1][1]:
             holders.pop()

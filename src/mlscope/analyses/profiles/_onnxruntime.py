@@ -7,6 +7,7 @@ gives (``r1_nchwc``) or after one of its parts, so nodes are found in the graph 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,26 @@ def _layer(event: Mapping[str, Any], begin: int, end: int, thread: int) -> Event
         input_shapes=_shapes(told.get("input_type_shape")),
         output_shapes=_shapes(told.get("output_type_shape")),
         allocated_bytes=int(size) if size.isdigit() else None,
+        dispatch=_dispatch(told.get("thread_scheduling_stats")),
     )
+
+
+def _dispatch(told: Any) -> dict[str, Any]:
+    """What the pool of threads says of a node: microseconds of the calling thread, and how much the others took."""
+    if not isinstance(told, dict) or not isinstance(main := told.get("main_thread"), dict):
+        return {}
+    found: dict[str, Any] = {
+        f"{_words(key)}_us": value for key, value in main.items() if isinstance(value, int) and key[:1].isupper()
+    }
+    others = told.get("sub_threads")
+    if isinstance(others, dict):
+        blocks = {thread: each.get("num_run") for thread, each in others.items() if isinstance(each, dict)}
+        found |= {"blocks_of_other_threads": blocks} if blocks else {}
+    return found | {"block_sizes": main["block_size"]} if main.get("block_size") else found
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _shapes(told: Any) -> str:

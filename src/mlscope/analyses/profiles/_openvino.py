@@ -5,12 +5,11 @@ The first inference is taken out of the means. Layers are laid out one after the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlscope.analyses.profiles._events import BrokenProfile, Event, Profile, Run
+from mlscope.analyses.profiles._events import Event, Profile, Run, read_json
 from mlscope.analyses.profiles._fusion import account_by_names
 
 __all__ = ["parse"]
@@ -19,9 +18,9 @@ __all__ = ["parse"]
 def parse(folder: Path, notes: Mapping[str, Any], model: Path | None) -> Profile:
     """Read all infer requests of a worker; see :func:`mlscope.analyses.profiles.read_profile`."""
     profile = Profile("openvino", [])
-    graph = {layer["name"]: layer for layer in _json(folder / "graph.json", list)}
+    graph = {layer["name"]: layer for layer in read_json(folder / "graph.json", list)}
     for entry in notes["files"]:
-        counters = _json(folder / entry["name"], dict)
+        counters = read_json(folder / entry["name"], dict)
         if counters["calls"] < 2:
             continue
         told = _means(counters)
@@ -44,18 +43,6 @@ def parse(folder: Path, notes: Mapping[str, Any], model: Path | None) -> Profile
             run.end_ns += mean_ns
         profile.runs.append(run)
     return profile
-
-
-def _json(path: Path, kind: type[Any]) -> Any:
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BrokenProfile(f"{path.name} is missing; the worker ended before it was written") from error
-    except ValueError as error:
-        raise BrokenProfile(f"{path.name} was cut off") from error
-    if not isinstance(found, kind):
-        raise BrokenProfile(f"{path.name} is no worker's")
-    return found
 
 
 def _means(counters: Mapping[str, Any]) -> Sequence[tuple[str, str, int]]:

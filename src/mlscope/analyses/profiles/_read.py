@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlscope.analyses.profiles import _onnxruntime, _openvino, _pytorch
+from mlscope.analyses.profiles import _mxnet, _onnxruntime, _openvino, _pytorch, _xplane
 from mlscope.analyses.profiles._events import BrokenProfile, Profile, read_notes
 
 __all__ = ["read_profile"]
@@ -14,9 +14,12 @@ __all__ = ["read_profile"]
 Parser = Callable[[Path, Mapping[str, Any], Path | None], Profile]
 
 _PARSERS: dict[str, Parser] = {
+    "jax": _xplane.parse_jax,
+    "mxnet": _mxnet.parse,
     "onnxruntime": _onnxruntime.parse,
     "openvino": _openvino.parse,
     "pytorch": _pytorch.parse,
+    "tensorflow": _xplane.parse_tensorflow,
 }
 
 

@@ -24,9 +24,10 @@ import numpy as np
 from jax import export, tree_util
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, take
+from mlscope.worker.profilers.jax import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -55,6 +56,8 @@ class _Jax:
         shapes = {item.name: jax.ShapeDtypeStruct(item.shape, np.dtype(item.element_type)) for item in inputs}
         self._names = names
         self._call, text = _compile(exported, [shapes[name] for name in names], xla)
+        self._profiler = Profiler(command.profile) if command.profile else None
+        self._predict: Predict = self._profiler.watch(text, self._run) if self._profiler else self._run
         made = sorted({_FLOATS[name] for name in re.findall(r"\b(bf16|f16|f32|f64)\[", text)} - {"fp32"})
         if command.device == "cpu":
             _check_threads(command.threads)
@@ -71,16 +74,22 @@ class _Jax:
         if precision not in ("auto", effective["precision"]):
             said = f"the program was exported in {effective['precision']}"
             raise Problem("option", f"precision cannot be {precision}: {said}, and jax computes it so")
-        return Description(jax.__version__, inputs, outputs, fixed, effective)
+        profiler = "jax" if self._profiler else None
+        return Description(jax.__version__, inputs, outputs, fixed, effective, profiler=profiler)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        return self._predict(feeds)
+
+    def _run(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         # Arrays of numpy go in at once: device_put costs more than the whole call of a small model. They come out
         # without a copy on the CPU; numpy would wait for them too, but longer.
         outputs = self._call(*[feeds[name] for name in self._names])
         return [np.asarray(item.block_until_ready()) for item in outputs]
 
     def close(self) -> None:
-        del self._call
+        if self._profiler:
+            self._profiler.close()
+        del self._predict, self._call
 
 
 def _device(command: Load, precision: str) -> Any:

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match, positions
 from mlscope.worker.predictors._options import choice, take, whole
+from mlscope.worker.profilers.mxnet import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -48,8 +49,12 @@ class _MXNet:
             return Description(mx.__version__, inputs, _outputs(mx, symbol, inputs), fixed, {})
         arrays = _arrays(mx, symbol, inputs, given, seed)
         arrays = {name: values.as_in_context(context) for name, values in arrays.items()}
+        self._profiler = Profiler(command.profile, mx) if command.profile else None
         self._fed = {tensor.name: arrays[tensor.name] for tensor in inputs}
         self._executor = _bind(mx, context, symbol, arrays)
+        self._predict: Predict = self._run
+        if self._profiler:
+            self._predict = self._profiler.watch(self._executor, arrays, self._run)
         effective = {
             "threads": ctypes.CDLL(mx.libinfo.find_lib_path()[0]).omp_get_max_threads(),
             "device": command.device,
@@ -62,15 +67,21 @@ class _MXNet:
             Tensor(name, np.dtype(found.dtype).name, found.shape)
             for name, found in zip(symbol.list_outputs(), self._executor.outputs)
         ]
-        return Description(mx.__version__, inputs, outputs, fixed or command.batch_size, effective)
+        profiler = "mxnet" if self._profiler else None
+        return Description(mx.__version__, inputs, outputs, fixed or command.batch_size, effective, profiler=profiler)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        return self._predict(feeds)
+
+    def _run(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         for name, values in feeds.items():
             self._fed[name][:] = values
         return [values.asnumpy() for values in self._executor.forward(is_train=False)]
 
     def close(self) -> None:
-        del self._executor, self._fed
+        if self._profiler:
+            self._profiler.close()
+        del self._executor, self._fed, self._predict
 
 
 def _import(threads: int, engine: str) -> Any:

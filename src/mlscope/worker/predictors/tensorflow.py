@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from mlscope.worker._problem import Problem
-from mlscope.worker.predictors import Description
+from mlscope.worker.predictors import Description, Predict
 from mlscope.worker.predictors._inputs import match
 from mlscope.worker.predictors._options import choice, flag, take, whole
+from mlscope.worker.profilers.tensorflow import Profiler
 from mlscope.worker.protocol import Load, Tensor
 
 __all__ = ["create"]
@@ -56,6 +57,8 @@ class _TensorFlow:
         if flag(options, "xla"):
             self._run = tf.function(self._run, jit_compile=True)
         self._outputs = list(outputs)
+        self._profiler = Profiler(command.profile, tf) if command.profile else None
+        self._predict: Predict = self._profiler.watch(self._call) if self._profiler else self._call
         effective = {
             "threads": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -64,14 +67,20 @@ class _TensorFlow:
             "xla": options["xla"],
         }
         made = [_tensor("output", name, found) for name, found in outputs.items()]
-        return Description(tf.__version__, inputs, made, fixed, effective)
+        profiler = "tensorflow" if self._profiler else None
+        return Description(tf.__version__, inputs, made, fixed, effective, profiler=profiler)
 
     def predict(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+        return self._predict(feeds)
+
+    def _call(self, feeds: dict[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
         outputs = self._run(**{name: tf.constant(values) for name, values in feeds.items()})
         return [outputs[name].numpy() for name in self._outputs]
 
     def close(self) -> None:
-        del self._run, self._model
+        if self._profiler:
+            self._profiler.close()
+        del self._predict, self._run, self._model
 
     def _load(self, path: Path, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Inputs and outputs by name; sets the function, and the model that owns its variables."""

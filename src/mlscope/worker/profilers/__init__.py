@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from typing import Any, Callable
 
-__all__ = ["Notes"]
+from mlscope.worker.predictors import Predict
+
+__all__ = ["Notes", "first_calls", "keep_xspace"]
 
 _TRIES = 5
 
@@ -60,3 +63,46 @@ class Notes:
         """Write what is noted so far."""
         with open(self.path("profile.json"), "w", encoding="utf-8") as file:
             json.dump(self._fields, file, indent=1)
+
+
+def first_calls(predict: Predict, notes: Notes, most: int, stop: Callable[[], None]) -> Predict:
+    """What runs a call from now on: it notes begin and end of the first ones, then the profiler is stopped.
+
+    For profilers that do not tell a call's operators from those of another. ``calls`` of the notes has the times,
+    nanoseconds of the samples' clock.
+
+    Args:
+        predict: Runs a call; used by one thread at a time.
+        notes: What it writes to.
+        most: How many calls are profiled.
+        stop: Stops the profiler; called before the call that is the first one too many.
+    """
+    calls: list[tuple[int, int]] = []
+    notes.set(most_calls=most, calls=calls)
+    running = True
+
+    def run(feeds: Any) -> Any:
+        nonlocal running
+        if not running:
+            return predict(feeds)
+        if len(calls) == most:
+            running = False
+            stop()
+            return predict(feeds)
+        begin = time.perf_counter_ns()
+        answers = predict(feeds)
+        calls.append((begin, time.perf_counter_ns()))
+        return answers
+
+    return run
+
+
+def keep_xspace(notes: Notes) -> None:
+    """The one file that is read of those which the profiler of TensorFlow and XLA leaves: ``host.xplane.pb``."""
+    left = notes.path("plugins")
+    for folder, _, files in os.walk(left):
+        for name in files:
+            if name.endswith(".xplane.pb"):
+                os.replace(os.path.join(folder, name), notes.path("host.xplane.pb"))
+                notes.file("host.xplane.pb", 0)
+    shutil.rmtree(left, ignore_errors=True)
