@@ -5,7 +5,7 @@ Importing this room is cheap; pyarrow, numpy and SQLAlchemy are imported by what
 
 from mlscope.results._counters import COUNTERS_FILE, Counter, read_counters, write_counters
 from mlscope.results._evaluation import Evaluation
-from mlscope.results._folder import RunFolder, abandoned, sealed_folders, verify_folder
+from mlscope.results._folder import RunFolder, abandoned, seal_together, sealed_folders, verify_folder
 from mlscope.results._ids import new_id
 from mlscope.results._layers import (
     LAYER_SUMMARY_FILE,
@@ -31,6 +31,7 @@ from mlscope.results._record import (
     Record,
     SearchResult,
     SearchStep,
+    SubmissionResult,
     System,
     Timings,
     WorkloadResult,
@@ -49,7 +50,17 @@ from mlscope.results._tables import (
     write_predictions,
     write_spans,
 )
-from mlscope.results.store import Filter, Store, open_store, parse_address, publish, rebuild, remove_run, run_folder
+from mlscope.results.store import (
+    Filter,
+    Store,
+    index_runs,
+    open_store,
+    parse_address,
+    publish,
+    rebuild,
+    remove_run,
+    run_folder,
+)
 
 __all__ = [
     "ACCURACY_PART",
@@ -81,12 +92,14 @@ __all__ = [
     "SearchStep",
     "Span",
     "Store",
+    "SubmissionResult",
     "System",
     "Timings",
     "WorkloadResult",
     "abandoned",
     "annotate",
     "annotations",
+    "index_runs",
     "measured_span",
     "new_id",
     "open_store",
@@ -105,6 +118,7 @@ __all__ = [
     "remove_run",
     "run_folder",
     "seal_samples",
+    "seal_together",
     "sealed_folders",
     "verify_folder",
     "write_counters",

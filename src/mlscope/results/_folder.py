@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlscope._files import digest, explain_os_errors, fsync_dir, write_atomic
@@ -28,6 +28,7 @@ __all__ = [
     "RunFolder",
     "abandoned",
     "blob_path",
+    "seal_together",
     "sealed_folders",
     "verify_folder",
 ]
@@ -98,24 +99,40 @@ class RunFolder:
                 holds a symbolic link.
             ResourceError: The disk is full or the folder cannot be written.
         """
-        if record.id != self.record_id:
-            raise StoreError(f"the record's id is {record.id}", where=str(self.path))
-        target = self.path.with_name(self.record_id)
+        target = self._target(record)
         with explain_os_errors(self.path):
-            entries = tuple(_seal_file(self.path, path) for path in _files(self.path))
-            record = record.model_copy(update={"files": entries})
-            text = record.model_dump_json(indent=2) + "\n"
-            parse_record(json.loads(text), where=str(self.path / RECORD_FILE))
-            write_atomic(self.path / RECORD_FILE, text)
-            (self.path / RECORD_FILE).chmod(0o444)
+            record = self._write(record, durable=True)
             for folder, _, _ in os.walk(self.path):
                 fsync_dir(Path(folder))
-            if target.exists():
-                raise StoreError("this run is sealed already", where=str(target))
-            self.path.rename(target)
+            self._publish(target)
             fsync_dir(target.parent)
-        self._release()
         return record, target
+
+    def _target(self, record: Record) -> Path:
+        """Where the sealed folder will be."""
+        if record.id != self.record_id:
+            raise StoreError(f"the record's id is {record.id}", where=str(self.path))
+        return self.path.with_name(self.record_id)
+
+    def _write(self, record: Record, *, durable: bool) -> Record:
+        """Take the digests and write evaluation.json; without `durable` the caller flushes everything to the disk."""
+        entries = tuple(_seal_file(self.path, path, durable=durable) for path in _files(self.path))
+        record = record.model_copy(update={"files": entries})
+        text = record.model_dump_json(indent=2) + "\n"
+        parse_record(json.loads(text), where=str(self.path / RECORD_FILE))
+        if durable:
+            write_atomic(self.path / RECORD_FILE, text)
+        else:
+            (self.path / RECORD_FILE).write_text(text, encoding="utf-8")
+        (self.path / RECORD_FILE).chmod(0o444)
+        return record
+
+    def _publish(self, target: Path) -> None:
+        """Give the folder its final name."""
+        if target.exists():
+            raise StoreError("this run is sealed already", where=str(target))
+        self.path.rename(target)
+        self._release()
 
     def discard(self) -> None:
         """Delete the folder and everything in it."""
@@ -127,6 +144,32 @@ class RunFolder:
         if self._lock is not None:
             _unlock(self.path, self._lock)
             self._lock = None
+
+
+def seal_together(runs: Sequence[tuple[RunFolder, Record]]) -> list[tuple[Record, Path]]:
+    """Seal many folders of one home, which are flushed to the disk in one go, not file by file.
+
+    Args:
+        runs: Folders and what was found; each as for :meth:`RunFolder.seal`.
+
+    Returns:
+        Records with their files, and the folders' final paths.
+
+    Raises:
+        StoreError: As for :meth:`RunFolder.seal`; the folders before the faulty one are sealed.
+        ResourceError: The disk is full or a folder cannot be written.
+    """
+    sealed = []
+    for run, record in runs:
+        with explain_os_errors(run.path):
+            sealed.append((run, run._write(record, durable=False), run._target(record)))
+    os.sync()  # before any folder gets its final name: a reader, even after a power cut, sees whole ones
+    for run, _, target in sealed:
+        with explain_os_errors(run.path):
+            run._publish(target)
+    for folder in {target.parent for _, _, target in sealed}:
+        fsync_dir(folder)
+    return [(record, target) for _, record, target in sealed]
 
 
 def abandoned(runs_dir: Path) -> list[Path]:
@@ -186,10 +229,11 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _seal_file(folder: Path, path: Path) -> FileEntry:
-    """Make one file durable and read-only, and take its digest."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _seal_file(folder: Path, path: Path, *, durable: bool) -> FileEntry:
+    """Make one file read-only and, if `durable`, safe from power cuts, and take its digest."""
+    if durable:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     path.chmod(0o444)
     return FileEntry(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, sha256=digest(path))
 

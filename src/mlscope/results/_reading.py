@@ -20,6 +20,7 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda record: {**record, "mlscope_commit": None, "mlscope_dirty": None},
     2: lambda record: record,  # what is new may be absent
     3: lambda record: record,
+    4: lambda record: record,
 }
 """Schema version → function that turns a record of that version into one of the next.
 

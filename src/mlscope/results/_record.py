@@ -6,6 +6,7 @@ Schema history:
 * 2 - ``mlscope_commit`` and ``mlscope_dirty``.
 * 3 - ``data``, ``passport`` and ``floor``.
 * 4 - ``workload``, ``search`` and ``loadgen.by``.
+* 5 - ``submission``, the kind ``table``, and latencies without a standard deviation.
 
 A record is immutable once its run folder is sealed. Every number carries its unit in its name.
 """
@@ -30,14 +31,15 @@ __all__ = [
     "Record",
     "SearchResult",
     "SearchStep",
+    "SubmissionResult",
     "System",
     "Timings",
     "WorkloadResult",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
-Kind = Literal["own", "rehearsal", "ck", "official"]
+Kind = Literal["own", "rehearsal", "ck", "official", "table"]
 Status = Literal["complete", "interrupted", "failed"]
 
 
@@ -64,7 +66,8 @@ class LatencyResult(Frozen):
     """Requests without an answer. Those of an open loop count as later than every other, and a percentile that falls
     on them is left out; in other runs they are in no percentile."""
     mean_ns: float
-    stddev_ns: float
+    stddev_ns: float | None
+    """None where only LoadGen's summary is known."""
     min_ns: float
     max_ns: float
     percentiles: tuple[PercentileResult, ...]
@@ -181,6 +184,37 @@ class SearchResult(Frozen):
     steps: tuple[SearchStep, ...] = ()
 
 
+class SubmissionResult(Frozen):
+    """Which MLPerf result a record is, and what its submitter says of it; the system is described in ``system``."""
+
+    round: str | None
+    """``v0.5``, ``v5.1``, …; None where nothing says so."""
+    division: str
+    """``closed``, ``open`` or ``network``."""
+    submitter: str
+    system: str
+    """Short name of the system, as its folder is called."""
+    system_name: str | None = None
+    """As its submitter calls it."""
+    availability: str | None = None
+    """``available``, ``preview``, ``rdi``, …"""
+    category: str | None = None
+    """``edge``, ``datacenter`` or both, separated by a comma."""
+    benchmark: str
+    """As its folder is called."""
+    scenario: str
+    inferred_from: str | None = None
+    """The scenario that was measured, where this one's result was calculated from it."""
+    accuracies: dict[str, float] = {}
+    """Measure → value, as the submitter's ``accuracy.txt`` has it (shares in percent)."""
+    identifier: str | None = None
+    """Of a published table, for instance ``Inf-0.5-22``."""
+    details: str | None = None
+    code: str | None = None
+    """Addresses of the system's details and of the code, as a table gives them."""
+    notes: tuple[str, ...] = ()
+
+
 class Timings(Frozen):
     """Durations of the parts of an evaluation."""
 
@@ -253,8 +287,10 @@ class Record(Frozen):
 
     schema_version: int = SCHEMA_VERSION
     id: str
-    """32 hex digits, made when the run starts; sorts by time (UUIDv7)."""
+    """32 hex digits, made when the run starts; sorts by time (UUIDv7). Of what was imported from other formats: made
+    from the content (UUIDv8), so that importing it again finds it."""
     kind: Kind = "own"
+    """``ck``: a point of a CK experiment; ``official``: a tree of MLPerf results; ``table``: a row of a table."""
     status: Status
     created_at: datetime
     """Start, UTC."""
@@ -269,13 +305,14 @@ class Record(Frozen):
     framework_name: str
     framework_version: str
     batch_size: int
+    """0: not told (kinds ``ck``, ``official`` and ``table``)."""
     using_gpu: bool
     trace_level: str
     scenario: str | None = None
     mode: str | None = None
     system: System
     lock_sha256: str
-    """Digest of the lock (``lock.json``): every package of the stack."""
+    """Digest of the lock (``lock.json``): every package of the stack; empty where there is none."""
     mlscope_version: str
     mlscope_commit: str | None = None
     """Of mlscope's repository, as hexadecimal digits; None where it was installed from elsewhere."""
@@ -291,7 +328,9 @@ class Record(Frozen):
     search: SearchResult | None = None
     timings: Timings
     effective: dict[str, Any] = {}
-    """Settings of the framework as it reports them."""
+    """Settings of the framework as it reports them; of a CK point its choices and the versions of what it used."""
+    submission: SubmissionResult | None = None
+    """Of results that came from a tree or a table of MLPerf."""
     passport: Passport | None = None
     """How quiet the machine was; None in records before schema version 3."""
     floor: Floor | None = None

@@ -5,13 +5,24 @@ SQLAlchemy lives in this package only, and is imported when a store is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mlscope.results._record import Record
 from mlscope.results.store._address import parse_address
 from mlscope.results.store._protocol import Filter, Store
 
-__all__ = ["Filter", "Store", "open_store", "parse_address", "publish", "rebuild", "remove_run", "run_folder"]
+__all__ = [
+    "Filter",
+    "Store",
+    "index_runs",
+    "open_store",
+    "parse_address",
+    "publish",
+    "rebuild",
+    "remove_run",
+    "run_folder",
+]
 
 
 def open_store(
@@ -62,6 +73,21 @@ def rebuild(warn: Callable[[str], None] | None = None) -> int:
     from mlscope.results.store import _local
 
     return _local.rebuild(warn)
+
+
+def index_runs(runs: Sequence[tuple[Record, Path]]) -> None:
+    """Put sealed run folders of this home into the local index, all or none.
+
+    Args:
+        runs: Records and the folders that hold them.
+
+    Raises:
+        StoreError: The index is damaged (it can be deleted).
+        ResourceError: The disk is full or the folder cannot be written.
+    """
+    from mlscope.results.store import _local
+
+    _local.index_runs(runs)
 
 
 def publish(

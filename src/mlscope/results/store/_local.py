@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlscope._files import explain_os_errors
@@ -22,7 +22,7 @@ from mlscope.results.store._engine import UnreachableError, connect
 from mlscope.results.store._schema import LOCAL
 from mlscope.results.store._sql import SqlStore, ambiguous, normalise_prefix
 
-__all__ = ["open_database", "open_index", "publish", "rebuild", "remove_run", "run_folder"]
+__all__ = ["index_runs", "open_database", "open_index", "publish", "rebuild", "remove_run", "run_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,11 @@ def open_database(address: str, *, name: str | None, secret: str | None, create:
 def rebuild(warn: Callable[[str], None] | None) -> int:
     """Read every run folder again; see :func:`mlscope.results.rebuild`."""
     return _fill(_index(), warn)
+
+
+def index_runs(runs: Sequence[tuple[Record, Path]]) -> None:
+    """Put sealed run folders into the local index; see :func:`mlscope.results.index_runs`."""
+    _index().put_local(runs)
 
 
 def publish(folder: Path, address: str | None, *, name: str | None, secret: str | None, predictions: bool) -> str:

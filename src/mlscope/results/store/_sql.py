@@ -85,6 +85,12 @@ class SqlStore:
                 if folder.is_dir():
                     self._put_row(connection, LOCAL, record, folder)
 
+    def put_local(self, runs: Sequence[tuple[Record, Path]]) -> None:
+        """Put many run folders of this home into the local index, all or none."""
+        with explain_database_errors(self._where), writing(self._engine) as connection:
+            for record, folder in runs:
+                self._put_row(connection, LOCAL, record, folder)
+
     def count_local(self) -> int:
         """Rows of the local index."""
         query = sa.select(sa.func.count()).select_from(evaluation).where(evaluation.c.origin == LOCAL)
