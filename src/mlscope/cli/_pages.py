@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mlscope.cli._command import Command, Path
 from mlscope.cli._pages_info import INFO
+from mlscope.cli._pages_submission import SUBMISSION
 
 __all__ = ["ALIASES", "COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "Path", "children", "group_page", "resolve"]
 
@@ -253,6 +254,7 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._data:prune",
         ("mlscope data prune --days 30", "mlscope data prune --days 0"),
     ),
+    **SUBMISSION,
     ("version",): Command(
         "Print the versions of mlscope, Python and LoadGen.", "mlscope.cli._version:version", ("mlscope version",)
     ),

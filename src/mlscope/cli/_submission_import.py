@@ -1,0 +1,57 @@
+"""``mlscope submission import``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mlscope.cli._flags import FormatFlags, Globals
+from mlscope.cli._terminal import clean, emit, warn
+
+if TYPE_CHECKING:
+    from mlscope.submissions import Imported
+
+__all__ = ["import_tree", "tell_imported"]
+
+_FORMAT = FormatFlags()
+_GLOBALS = Globals()
+
+
+def import_tree(
+    place: Annotated[
+        Path,
+        Parameter(name="PLACE", help="Folder that holds closed and open, or a zip or tar archive of one."),
+    ],
+    /,
+    *,
+    round_name: Annotated[
+        str | None,
+        Parameter(
+            name="--round", help="The round that it is of. Default: what the folder's name says.", metavar="vN.N"
+        ),
+    ] = None,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Read a tree of MLPerf results into records.
+
+    Every result becomes a record of kind official, with its files; v0.5 to v6.1, all divisions and benchmarks. Results
+    that are here already stay as they are. A broken file costs a warning, not the import.
+    """
+    from mlscope.submissions import import_results
+
+    tell_imported(import_results(place, round_name=round_name, warn=lambda text: warn(clean(text))), output)
+
+
+def tell_imported(done: Imported, output: FormatFlags) -> None:
+    """Say what an import did."""
+    if output.format == "json":
+        emit(json.dumps({"added": list(done.added), "known": done.known, "warnings": done.warnings}, indent=2))
+        return
+    count = len(done.added)
+    known = f", {done.known} {'was' if done.known == 1 else 'were'} here already" if done.known else ""
+    faults = f", {done.warnings} warning{'' if done.warnings == 1 else 's'}" if done.warnings else ""
+    emit(f"imported {count} result{'' if count == 1 else 's'}{known}{faults}")
