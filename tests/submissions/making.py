@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def mllog(key: str, value: object, *, error: bool = False, warning: bool = False
     return f":::MLLOG {json.dumps(entry)}\n"
 
 
-def detail_text(scenario: str = "SingleStream", mode: str = "PerformanceOnly", **values: object) -> str:
+def detail_text(
+    scenario: str = "SingleStream", mode: str = "PerformanceOnly", values: Mapping[str, object] | None = None
+) -> str:
     """A detail log of today; `values` replace and add keys."""
     keys: dict[str, object] = {
         "loadgen_version": "5.1.0 @ 091d51f041",
@@ -62,7 +65,7 @@ def detail_text(scenario: str = "SingleStream", mode: str = "PerformanceOnly", *
             "result_90.00_percentile_latency_ns": 7626305,
             "result_99.00_percentile_latency_ns": 7826359,
         }
-    keys |= values
+    keys |= values or {}
     return "".join(mllog(key, value) for key, value in (keys | {"num_errors": 0}).items() if value is not None)
 
 
@@ -143,7 +146,6 @@ def add_result(
     runs: tuple[int, ...] = (1,),
     accuracy: str | None = "accuracy=76.456%, good=38228, total=50000\nhash=" + "a" * 64 + "\n",
     measured: str | None = None,
-    **values: object,
 ) -> Path:
     """Write one result as v5.1 has it; the folder of the scenario."""
     home = root / division / submitter
@@ -151,7 +153,7 @@ def add_result(
     log = measured or scenario
     for run in runs:
         write(folder / "performance" / f"run_{run}" / "mlperf_log_summary.txt", summary_text(log))
-        write(folder / "performance" / f"run_{run}" / "mlperf_log_detail.txt", detail_text(log, **values))
+        write(folder / "performance" / f"run_{run}" / "mlperf_log_detail.txt", detail_text(log))
     if accuracy is not None:
         write(folder / "accuracy" / "accuracy.txt", accuracy)
         write(folder / "accuracy" / "mlperf_log_summary.txt", PLAIN_ACCURACY_SUMMARY)
@@ -173,7 +175,8 @@ def add_plain_result(root: Path, *, scenario: str = "singlestream", metric: str,
     shown = {"singlestream": "Single Stream", "multistream": "Multi Stream"}.get(scenario, scenario.capitalize())
     write(
         folder / "performance" / "run_1" / "mlperf_log_summary.txt",
-        f"{RULE}\nMLPerf Results Summary\n{RULE}\nSUT name : SUT\nScenario : {shown}\nMode     : Performance\n{metric}\n"
+        f"{RULE}\nMLPerf Results Summary\n{RULE}\nSUT name : SUT\nScenario : {shown}\nMode     : Performance\n"
+        f"{metric}\n"
         f"Result is : VALID\n  Min duration satisfied : Yes\n{extra}\n"
         "No warnings encountered during test.\n\nNo errors encountered during test.\n",
     )

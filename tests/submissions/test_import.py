@@ -77,13 +77,13 @@ def test_importing_again_changes_nothing(home: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file() and "index" not in path.name}
     second, _ = read(tmp_path / "tree")
     assert (len(first.added), second.added, second.known) == (2, (), 2)
-    assert [record.repetition for record in records()] == [1, 2]
+    assert sorted(record.repetition for record in records()) == [1, 2]
     after = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file() and "index" not in path.name}
     assert before == after
 
 
 @pytest.mark.parametrize(
-    ("scenario", "metric", "extra", "value", "unit"),
+    "case",
     [
         ("singlestream", "90th percentile latency (ns) : 1916650397", "", 1916650397, "ns"),
         ("multistream", "Samples per query : 31", "", 31, "samples/query"),
@@ -97,9 +97,8 @@ def test_importing_again_changes_nothing(home: Path, tmp_path: Path) -> None:
         ("offline", "Samples per second: 12.5", "", 12.5, "samples/s"),
     ],
 )
-def test_results_of_v05(
-    home: Path, tmp_path: Path, scenario: str, metric: str, extra: str, value: float, unit: str
-) -> None:
+def test_results_of_v05(home: Path, tmp_path: Path, case: tuple[str, str, str, float, str]) -> None:
+    scenario, metric, extra, value, unit = case
     add_plain_result(tmp_path / "v0.5", scenario=scenario, metric=metric, extra=extra)
     read(tmp_path / "v0.5")
     (record,) = records(experiment="mlperf-v0.5")
@@ -158,12 +157,12 @@ def test_broken_files_cost_a_warning_each(home: Path, tmp_path: Path) -> None:
     done, said = read(tree)
     assert len(done.added) == 5
     assert sorted(said) == [
-        "closed/acme/results/c/resnet50/SingleStream/performance/run_1/mlperf_log_detail.txt: line 37: "
-        "Unterminated string starting at",
-        "closed/acme/results/d/resnet50/SingleStream/performance/run_1: a second folder of run 1; passed over",
+        "closed/acme/results/c/resnet50/SingleStream/performance/run_1/mlperf_log_detail.txt: line 31: "
+        "cut off, or no JSON",
+        "closed/acme/results/d/resnet50/SingleStream/performance/run_01: a second folder of run 1; passed over",
         "closed/acme/results/e/resnet50/SingleStream: neither performance/run_1 nor accuracy in it; passed over",
-        "closed/acme/results/f/resnet50/SingleStream/performance/run_1/mlperf_log_summary.txt: it ends before LoadGen's "
-        "last sentence",
+        "closed/acme/results/f/resnet50/SingleStream/performance/run_1/mlperf_log_summary.txt: it ends before "
+        "LoadGen's last sentence",
         "closed/acme/systems/a.json: not understood: NaN is no number in JSON",
         "closed/acme/systems/b.json: No such file or directory",
     ]
@@ -242,10 +241,11 @@ def test_links_in_archives_are_refused(home: Path, tmp_path: Path) -> None:
 
 
 def test_bombs_are_not_unpacked_to_their_end(home: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as package:
-        with package.open("closed/acme/results/a/b/c/performance/run_1/mlperf_log_detail.txt", "w") as file:
-            for _ in range(100):
-                file.write(bytes(1 << 20))
+    name = "closed/acme/results/a/b/c/performance/run_1/mlperf_log_detail.txt"
+    bomb = zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED)
+    with bomb, bomb.open(name, "w") as file:
+        for _ in range(100):
+            file.write(bytes(1 << 20))
     with pytest.raises(AssetError, match="far more than its own size"):
         read(tmp_path / "bomb.zip")
 

@@ -382,6 +382,10 @@ class FilterFlags(FlagGroup):
     experiment: Annotated[str | None, flag("Experiment's name.", metavar="NAME")] = None
     tag: Annotated[str | None, flag("One of the tags.", metavar="TAG")] = None
     scenario: Annotated[str | None, flag("LoadGen's scenario.", metavar="NAME", converter=_values.scenario)] = None
+    kind: Annotated[
+        Literal["own", "rehearsal", "ck", "official", "table"] | None,
+        flag("Where it comes from: measured here, or imported.", converter=_values.choice),
+    ] = None
     limit: Annotated[int, flag("Only the newest N; -1: all.", metavar="N")] = -1
 
     def values(self) -> dict[str, Any]:

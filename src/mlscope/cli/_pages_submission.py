@@ -7,6 +7,23 @@ from mlscope.cli._command import Command, Path
 __all__ = ["SUBMISSION"]
 
 SUBMISSION: dict[Path, Command] = {
+    ("experiments",): Command(
+        "Exchange recorded runs with other machines, and with CK.",
+        examples=("mlscope experiments export runs.zip", "mlscope experiments import runs.zip"),
+    ),
+    ("experiments", "export"): Command(
+        "Write recorded runs to an archive that another machine can import.",
+        "mlscope.cli._experiments:export",
+        (
+            "mlscope experiments export runs.tar.zst --experiment explore-567e2850275f",
+            "mlscope experiments export ck.zip 0198f0c2 --to ck",
+        ),
+    ),
+    ("experiments", "import"): Command(
+        "Take in runs of another machine, or experiments of CK.",
+        "mlscope.cli._experiments:import_archive",
+        ("mlscope experiments import runs.zip",),
+    ),
     ("submission",): Command(
         "Read trees of MLPerf results.",
         examples=("mlscope submission import inference_results_v0.5",),

@@ -46,7 +46,7 @@ def import_tree(
     tell_imported(import_results(place, round_name=round_name, warn=lambda text: warn(clean(text))), output)
 
 
-def tell_imported(done: Imported, output: FormatFlags) -> None:
+def tell_imported(done: Imported, output: FormatFlags, what: str = "result") -> None:
     """Say what an import did."""
     if output.format == "json":
         emit(json.dumps({"added": list(done.added), "known": done.known, "warnings": done.warnings}, indent=2))
@@ -54,4 +54,4 @@ def tell_imported(done: Imported, output: FormatFlags) -> None:
     count = len(done.added)
     known = f", {done.known} {'was' if done.known == 1 else 'were'} here already" if done.known else ""
     faults = f", {done.warnings} warning{'' if done.warnings == 1 else 's'}" if done.warnings else ""
-    emit(f"imported {count} result{'' if count == 1 else 's'}{known}{faults}")
+    emit(f"imported {count} {what}{'' if count == 1 else 's'}{known}{faults}")

@@ -5,7 +5,7 @@ Importing this room is cheap; pyarrow, numpy and SQLAlchemy are imported by what
 
 from mlscope.results._counters import COUNTERS_FILE, Counter, read_counters, write_counters
 from mlscope.results._evaluation import Evaluation
-from mlscope.results._folder import RunFolder, abandoned, seal_together, sealed_folders, verify_folder
+from mlscope.results._folder import RunFolder, abandoned, seal_together, sealed_folders, take_in, verify_folder
 from mlscope.results._ids import new_id
 from mlscope.results._layers import (
     LAYER_SUMMARY_FILE,
@@ -120,6 +120,7 @@ __all__ = [
     "seal_samples",
     "seal_together",
     "sealed_folders",
+    "take_in",
     "verify_folder",
     "write_counters",
     "write_layer_summary",

@@ -30,6 +30,7 @@ __all__ = [
     "blob_path",
     "seal_together",
     "sealed_folders",
+    "take_in",
     "verify_folder",
 ]
 
@@ -170,6 +171,44 @@ def seal_together(runs: Sequence[tuple[RunFolder, Record]]) -> list[tuple[Record
     for folder in {target.parent for _, _, target in sealed}:
         fsync_dir(folder)
     return [(record, target) for _, record, target in sealed]
+
+
+def take_in(folders: Sequence[Path], runs_dir: Path) -> list[tuple[Record, Path]]:
+    """Copy sealed run folders of another place to a home, as they are, notes too; all or none of them appear.
+
+    Args:
+        folders: Each verified by :func:`verify_folder`; none of them is at home already.
+        runs_dir: The home's run folders.
+
+    Returns:
+        Their records, and the folders' paths at home.
+
+    Raises:
+        StoreError: A run of that id is under way or at home.
+        ResourceError: The disk is full or the folder cannot be written.
+    """
+    copies: list[tuple[RunFolder, Record, Path]] = []
+    try:
+        for folder in folders:
+            record = read_record(folder)
+            run = RunFolder.create(runs_dir, record.id)
+            copies.append((run, record, run._target(record)))
+            names = [entry.path for entry in record.files] + [RECORD_FILE]
+            with explain_os_errors(run.path):
+                for name in [*names, *([NOTES_FILE] if (folder / NOTES_FILE).is_file() else [])]:
+                    target = run.path / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(folder / name, target)
+                    target.chmod(0o644 if name == NOTES_FILE else 0o444)
+    except BaseException:
+        for run, _, _ in copies:
+            run.discard()
+        raise
+    os.sync()  # as in seal_together
+    for run, _, target in copies:
+        run._publish(target)
+    fsync_dir(runs_dir)
+    return [(record, target) for _, record, target in copies]
 
 
 def abandoned(runs_dir: Path) -> list[Path]:

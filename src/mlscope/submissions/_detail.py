@@ -7,6 +7,7 @@ does not matter; what cannot be read is passed over and counted.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -188,9 +189,14 @@ class _Reader:
         try:
             entry = read_json(line[len(MARK) :])
             key, value = entry["key"], entry["value"]
-        except (ValueError, KeyError, TypeError) as error:
-            missing = isinstance(error, KeyError | TypeError)
-            self._unreadable("an entry without key and value" if missing else str(error).split(":")[0])
+        except json.JSONDecodeError:
+            self._unreadable("cut off, or no JSON")
+            return
+        except (KeyError, TypeError):
+            self._unreadable("an entry without key and value")
+            return
+        except ValueError as error:
+            self._unreadable(str(error))
             return
         self._seen[str(key)] += 1
         if isinstance(value, Scalar):

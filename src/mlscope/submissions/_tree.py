@@ -146,7 +146,8 @@ def results_of(root: Path, problem: Problem) -> Iterator[Result]:
 def _result(root: Path, division: str, folder: Path, problem: Problem) -> Result | None:
     places = {path.name.lower(): path for path in _folders(folder, problem)}
     runs: dict[int, Path] = {}
-    for path in _folders(places["performance"], problem) if "performance" in places else ():
+    found_runs = _folders(places["performance"], problem) if "performance" in places else []
+    for path in sorted(found_runs, key=lambda path: (len(path.name), path.name)):  # run_1 before run_01
         found = _RUN.fullmatch(path.name)
         if found is None:
             if path.name not in ("power", "ranging"):
