@@ -47,7 +47,8 @@ def trees(draw: st.DrawFn) -> list[Span]:
 def test_perfetto_and_chrome_hold_every_span_once_and_nested(spans: Sequence[Span]) -> None:
     run = evaluation(spans)
     found = perfetto(run)
-    assert {name: (each.name, each.begin_ns, each.end_ns) for name, each in found.items()} == {
+    told = {name: each for name, each in found.items() if not name.startswith("gap-")}
+    assert {name: (each.name, each.begin_ns, each.end_ns) for name, each in told.items()} == {
         each.span_id: (each.name, each.start_ns, each.end_ns) for each in spans
     }
     for each in found.values():
@@ -89,6 +90,49 @@ def test_layers_lie_inside_their_call_inside_their_step() -> None:
     assert (first.values["index"], first.values["type"], first.values["shape"]) == (0, "Conv", "[1, 3, 8, 8]")
     assert second.values["ratio"] == 0.5
     assert first.values["trace_level"] == "FRAMEWORK_TRACE"
+
+
+def test_gaps_between_layers_have_a_name_where_they_can_be_seen() -> None:
+    """Of calls whose layers were measured; layers may run beside each other, and those inside others do not count."""
+    spans = [
+        span(1, None, "predict dataset", (0, 100_000)),
+        span(2, 1, "predict_step", (0, 90_000)),
+        span(3, 2, "c_predict", (10_000, 50_000), 2),
+        span(4, 3, "a", (15_000, 30_000), 3),
+        span(5, 3, "b", (20_000, 25_000), 3),
+        span(6, 4, "part of a", (16_000, 17_000), 3),
+        span(7, 3, "c", (30_100, 32_000), 3),
+        span(8, 3, "d", (40_000, 50_000), 3),
+        span(9, 2, "c_predict", (50_000, 90_000), 2),
+        span(10, 9, "laid out", (60_000, 70_000), 3, synthetic=True),
+    ]
+    found = perfetto(evaluation(spans))
+    gaps = {(each.name, each.begin_ns, each.end_ns): each for each in found.values() if "gap" in each.values}
+    assert set(gaps) == {("allocation", 10_000, 15_000), ("dispatch", 32_000, 40_000)}, "d ends with the call"
+    for each in gaps.values():
+        assert (each.inside, each.values["parent_id"]) == (f"{3:016x}", f"{3:016x}")
+        assert "trace_level" not in each.values
+    assert gaps["dispatch", 32_000, 40_000].values["gap"] == "between layers"
+    rows = list(csv.DictReader(io.StringIO(exported(evaluation(spans), "csv").decode())))
+    assert [row["source"] for row in rows] == ["span"] * 10 + ["gap"] * 2
+    assert len(json.loads(exported(evaluation(spans), "zipkin"))) == 10, "servers get what was traced"
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), min_size=1, max_size=8))
+def test_a_call_is_its_layers_and_the_gaps_between_them(times: list[tuple[int, int]]) -> None:
+    pairs = [(min(pair), max(pair)) for pair in times]
+    layers = [span(4 + at, 3, "x", pair, 3) for at, pair in enumerate(pairs)]
+    spans = [span(1, None, "run", (0, 1000)), span(2, 1, "step", (0, 1000)), span(3, 2, "c_predict", (0, 1000), 2)]
+    found = perfetto(evaluation([*spans, *layers]))
+    gaps = [range(each.begin_ns, each.end_ns) for each in found.values() if "gap" in each.values]
+    covered = {at for begin, end in pairs for at in range(begin, end)}
+    assert not covered & {at for gap in gaps for at in gap}
+    assert all(len(gap) > 10 for gap in gaps)
+    assert len({at for gap in gaps for at in gap}) == sum(map(len, gaps))
+    left, longest = set(range(1000)) - covered - {at for gap in gaps for at in gap}, 0
+    for at in range(1000):
+        longest = longest + 1 if at in left else 0
+        assert longest <= 10, "a hole that can be seen has a name"
 
 
 def test_requests_begin_when_they_were_due() -> None:

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlscope.traces._timeline import LOADGEN, SPAN, Timeline
+from mlscope.traces._timeline import GAP, LOADGEN, SPAN, Timeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +120,7 @@ class _Layout:
             thread = int(timeline.group[row])
             return (source, thread, -1), f"thread {thread}"
         name = int(timeline.name[row])
+        source = SPAN if source == GAP else source
         if source == SPAN and depth > 1:
             return (source, name, 1), f"{timeline.names[name]} beside {timeline.names[timeline.name[parent]]}"
         return (source, name, 0), timeline.names[name]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlscope.errors import StoreError
 from mlscope.results import SAMPLES_FILE, SPANS_FILE, Evaluation, Record, read_spans
 from mlscope.traces._counters import Curve, read_curves
+from mlscope.traces._gaps import GAP, gap_slices
 from mlscope.traces._loadgen import LOADGEN_TRACE, loadgen_events
 
 if TYPE_CHECKING:
@@ -26,11 +27,21 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["LOADGEN", "REQUEST", "SOURCES", "SPAN", "TRACEPARENT", "Timeline", "read_spans_only", "read_timeline"]
+__all__ = [
+    "GAP",
+    "LOADGEN",
+    "REQUEST",
+    "SOURCES",
+    "SPAN",
+    "TRACEPARENT",
+    "Timeline",
+    "read_spans_only",
+    "read_timeline",
+]
 
 SPAN, REQUEST, LOADGEN = range(3)
-"""Where a row comes from: the run's spans, its samples, LoadGen's trace."""
-SOURCES = ("span", "request", "loadgen")
+"""Where a row comes from: the run's spans, its samples, LoadGen's trace; beside them ``GAP``, between layers."""
+SOURCES = ("span", "request", "loadgen", "gap")
 TRACEPARENT = "traceparent"
 """Attribute of the root span: the W3C context that the run was started in."""
 _DEEPEST = 64
@@ -46,7 +57,7 @@ class Timeline:
         names: Every name once.
         name: Index into `names`, shape [n].
         level: Trace level, shape [n]; 0 for what is no span.
-        source: ``SPAN``, ``REQUEST`` or ``LOADGEN``, shape [n].
+        source: ``SPAN``, ``REQUEST``, ``LOADGEN`` or ``GAP``, shape [n].
         start_ns: Begin, shape [n].
         end_ns: End, never before the begin, shape [n].
         parent: Row of the parent, -1 where there is none, shape [n].
@@ -119,7 +130,7 @@ def read_spans_only(evaluation: Evaluation) -> Timeline:
 
 
 def read_timeline(evaluation: Evaluation) -> Timeline:
-    """Spans, requests and LoadGen's events of a run.
+    """Spans, requests and LoadGen's events of a run, and the gaps between its layers.
 
     Raises:
         StoreError: The run has no trace, or a file of it is damaged.
@@ -141,6 +152,9 @@ def read_timeline(evaluation: Evaluation) -> Timeline:
             notes.append(problem)
         if events is not None:
             parts.append(events)
+    gaps = gap_slices(spans)
+    if gaps is not None:
+        parts.append(gaps)
     timeline = _finish(evaluation.record, parts, tuple(notes))
     return dataclasses.replace(timeline, curves=read_curves(evaluation))
 
@@ -313,7 +327,7 @@ def _finish(record: Record, parts: list[dict[str, Any]], notes: tuple[str, ...])
         part["text"] = part["text"] + np.int32(texts)
         texts += len(part["texts"])
         part["name"] = part["name"].astype(np.int32) + len(names)
-        part["parent"] = np.where(part["parent"] >= 0, part["parent"] + rows, -1)
+        part["parent"] = np.where(part["parent"] >= 0, part["parent"] + (0 if "of_spans" in part else rows), -1)
         names += part["names"]
         rows += len(part["start_ns"])
     columns: dict[str, Any] = {key: np.concatenate([part.pop(key) for part in parts]) for key in _ARRAYS}
