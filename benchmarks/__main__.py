@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import comparing, openloop, serving, stacks
+from benchmarks import comparing, openloop, serving, stacks, tracing
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate, glance
@@ -198,6 +198,11 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "openvino_offline": serving.openvino_offline,
     "server_limit": serving.server_limit,
     "open_loop": openloop.open_loop,
+    "model_trace": tracing.model_trace,
+    "framework_trace": tracing.framework_trace,
+    "explained": tracing.explained,
+    "export_million": tracing.export_million,
+    "report_layers": tracing.report_layers,
 }
 
 
@@ -215,9 +220,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(_ALL)} (all)")
     parser.add_argument("--pairs", type=int, default=11, help="pairs of each comparison (11)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--quick", action="store_true", help="serving: try the code with a small model, in seconds")
+    parser.add_argument("--quick", action="store_true", help="serving, tracing: try the code, in seconds")
     options = parser.parse_args()
-    serving.quick = options.quick
+    serving.quick = tracing.quick = options.quick
     for name in options.names:
         if name not in _ALL:
             parser.error(f"{name!r} is none of {', '.join(_ALL)}")
