@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlscope.analyses import SESSION_TAG, accuracy_result, latency_results
-from mlscope.results import Evaluation, RunFolder, new_id, seal_samples, write_predictions
+from mlscope.analyses.profiles import ModelCalls, summed_up
+from mlscope.results import (
+    LAYER_SUMMARY_FILE,
+    LAYERS_FILE,
+    Evaluation,
+    Layer,
+    RunFolder,
+    new_id,
+    seal_samples,
+    write_layer_summary,
+    write_layers,
+    write_predictions,
+)
 from mlscope.worker.protocol import FLAG_VALID
 from tests.analyses.records import record
 
@@ -25,6 +39,7 @@ def run(
     predicted: Array | None = None,
     labels: Array | None = None,
     outputs: Array | None = None,
+    layers: Sequence[Layer] = (),
     **changes: Any,
 ) -> Evaluation:
     """A SingleStream run (or, with `pairs`, one side of a session) with these times of its queries.
@@ -36,6 +51,7 @@ def run(
         predicted: Shape [samples], the best class of each sample.
         labels: Shape [samples], the true class of each.
         outputs: Shape [samples, classes], the model's answers.
+        layers: Of every call; their times count from its begin.
         **changes: Other fields of the record.
     """
     identifier = new_id()
@@ -68,5 +84,17 @@ def run(
     if outputs is not None:
         np.save(folder.path / "outputs-0.npy", outputs)
         (folder.path / "plan.json").write_text('{"model": {"manifest": {"outputs": [{}]}}}')
+    if layers:
+        rows_of_layers = [
+            dataclasses.replace(
+                each, call=int(call), begin_ns=int(begin) + each.begin_ns, end_ns=int(begin) + each.end_ns
+            )
+            for call, begin in zip(number, begins, strict=True)
+            for each in layers
+        ]
+        write_layers(folder.path / LAYERS_FILE, rows_of_layers)
+        calls = ModelCalls(number, begins, ends, np.zeros(n, np.int64))
+        write_layer_summary(folder.path / LAYER_SUMMARY_FILE, summed_up(rows_of_layers, None, calls))
+        fields["trace_level"] = "FRAMEWORK_TRACE"
     _, path = folder.seal(record(**(fields | changes)))
     return Evaluation.from_folder(path)

@@ -156,6 +156,11 @@ def test_levels_of_a_list_are_measured_each_and_compared(cli: Cli, home: Path) -
     assert len({each.record.experiment for each in found}) == 1
     assert str(found[0].record.experiment).startswith("levels-")
     assert "overhead" in result.out
+    cost = cli("info", "evaluation", "levels", "--format", "json")
+    assert cost.code == 0, cost.err
+    known = {row["trace_level"]: row["tracing_overhead"] for row in cost.json()}
+    assert known["MODEL_TRACE"] is None
+    assert isinstance(known["FRAMEWORK_TRACE"], float)
     only = cli("info", "evaluation", "latency", "--format", "json")
     assert [row["trace_level"] for row in json.loads(only.out)] == ["MODEL_TRACE"]
     assert "left out" in only.err

@@ -8,13 +8,22 @@ from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
 from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._answers import AccuracyComparison, PredictionComparison
 from mlscope.analyses._compare import Comparison, Limits, MetricComparison, compare, process_allowance
-from mlscope.analyses._compare_text import compare_json, compare_lines, compare_table, side_line
+from mlscope.analyses._compare_layers import LayerComparison, LayerGroup, LayerSide, compare_layers, stored_layers
+from mlscope.analyses._compare_layers_text import (
+    layer_comparison_json,
+    layer_comparison_lines,
+    layer_comparison_table,
+)
+from mlscope.analyses._compare_text import compare_figures, compare_json, compare_lines, compare_table, side_line
 from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
 from mlscope.analyses._explain import explain
+from mlscope.analyses._explain_change import explain_change
 from mlscope.analyses._flops import flops_table, flops_totals
+from mlscope.analyses._gaps import CallParts, Gap, call_parts
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
 from mlscope.analyses._layers import LAYER_LEVEL
+from mlscope.analyses._levels import Overhead, levels, overheads
 from mlscope.analyses._output import write_output
 from mlscope.analyses._plot import plot_sweep
 from mlscope.analyses._render import to_csv, to_json
@@ -34,12 +43,18 @@ __all__ = [
     "SESSION_TAG",
     "AccuracyComparison",
     "Agreement",
+    "CallParts",
     "Calls",
     "Column",
     "Comparison",
     "Evidence",
+    "Gap",
+    "LayerComparison",
+    "LayerGroup",
+    "LayerSide",
     "Limits",
     "MetricComparison",
+    "Overhead",
     "PredictionComparison",
     "Side",
     "SweepPoint",
@@ -48,25 +63,35 @@ __all__ = [
     "accuracy_result",
     "agreement",
     "agreement_lines",
+    "call_parts",
     "check_comparable",
     "compare",
+    "compare_figures",
     "compare_json",
+    "compare_layers",
     "compare_lines",
     "compare_table",
     "comparison",
     "explain",
+    "explain_change",
     "flops_table",
     "flops_totals",
     "gather",
     "latencies_table",
     "latency_result",
     "latency_results",
+    "layer_comparison_json",
+    "layer_comparison_lines",
+    "layer_comparison_table",
+    "levels",
     "margin_error",
+    "overheads",
     "plot_sweep",
     "process_allowance",
     "run",
     "side_line",
     "stability",
+    "stored_layers",
     "sweep_table",
     "ticks_result",
     "to_csv",

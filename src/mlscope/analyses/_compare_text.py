@@ -9,9 +9,9 @@ from typing import Any
 from mlscope.analyses._answers import AccuracyComparison, PredictionComparison
 from mlscope.analyses._compare import Comparison, MetricComparison
 from mlscope.analyses._sides import Side
-from mlscope.analyses._table import Column, Table
+from mlscope.analyses._table import Column, Row, Table
 
-__all__ = ["compare_json", "compare_lines", "compare_table", "side_line"]
+__all__ = ["compare_figures", "compare_json", "compare_lines", "compare_table", "side_json", "side_line"]
 
 _COLUMNS = (
     Column("metric", "metric"),
@@ -22,6 +22,22 @@ _COLUMNS = (
     Column("effect", "Cliff's delta", shown="data"),
     Column("verdict", "B is"),
 )
+_FIGURES = tuple(
+    Column(name, name)
+    for name in (
+        "metric",
+        "unit",
+        "first",
+        "second",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "p",
+        "effect",
+        "verdict",
+        "more",
+    )
+)
 _EFFECTS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"), (2.0, "large"))
 _MOST = 200
 """A larger number is no advice."""
@@ -30,6 +46,27 @@ _MOST = 200
 def compare_table(found: Comparison) -> Table:
     """One row a figure."""
     return Table("comparison", _COLUMNS, [_row(metric, found) for metric in found.metrics])
+
+
+def compare_figures(found: Comparison) -> Table:
+    """The same rows with numbers instead of words, for CSV."""
+    rows: list[Row] = [
+        {
+            "metric": metric.name,
+            "unit": metric.unit,
+            "first": metric.first,
+            "second": metric.second,
+            "ratio": metric.ratio.value,
+            "ratio_low": metric.ratio.low,
+            "ratio_high": metric.ratio.high,
+            "p": metric.p,
+            "effect": metric.effect,
+            "verdict": metric.verdict,
+            "more": metric.more,
+        }
+        for metric in found.metrics
+    ]
+    return Table("comparison", _FIGURES, rows)
 
 
 def _row(metric: MetricComparison, found: Comparison) -> dict[str, object]:
@@ -124,8 +161,8 @@ def _prediction_lines(found: PredictionComparison) -> list[str]:
 def compare_json(found: Comparison) -> dict[str, Any]:
     """The whole comparison as plain values; numbers that are not finite become None."""
     return {
-        "first": _side(found.first),
-        "second": _side(found.second),
+        "first": side_json(found.first),
+        "second": side_json(found.second),
         "method": found.method,
         **_plain(dataclasses.asdict(found.limits)),
         "metrics": [_plain(dataclasses.asdict(metric)) for metric in found.metrics],
@@ -135,7 +172,8 @@ def compare_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def side_json(side: Side) -> dict[str, Any]:
+    """What a side is called, and its runs."""
     return {"label": side.label, "runs": [record.id for record in side.records]}
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 from mlscope.analyses._agreement import Agreement
+from mlscope.analyses._levels import overheads, p50_ns
 from mlscope.analyses._table import Column, Table
 from mlscope.results import Record
-from mlscope.worker.protocol import TraceLevel
 
 __all__ = ["comparison"]
 
@@ -43,46 +42,18 @@ def comparison(records: Sequence[Record], agreement: Agreement | None = None) ->
     same = agreement.same_as_first if agreement else (None,) * len(records)
     rows = [_row(*each) for each in zip(records, same, strict=True)]
     if len({record.trace_level for record in records}) > 1:
-        _add_levels(records, rows)
+        known = overheads(records)
+        for record, row in zip(records, rows, strict=True):
+            cost = known.get(record.id)
+            row["trace_level"] = record.trace_level
+            row["tracing_overhead"] = cost.ratio.value - 1 if cost else None
     return Table("comparison", _COLUMNS, rows)
-
-
-def _add_levels(records: Sequence[Record], rows: Sequence[dict[str, object]]) -> None:
-    """What each level of tracing costs: the median against that of the same runs at the level above it all.
-
-    Runs of a level count together, by the median of their medians.
-    """
-    groups: dict[tuple[object, ...], dict[int, list[float]]] = {}
-    for record, row in zip(records, rows, strict=True):
-        row["trace_level"] = record.trace_level
-        if isinstance(row["p50_ms"], float):
-            levels = groups.setdefault(_same_but_level(record), {})
-            levels.setdefault(TraceLevel[record.trace_level], []).append(row["p50_ms"])
-    for record, row in zip(records, rows, strict=True):
-        levels = groups.get(_same_but_level(record), {})
-        level = TraceLevel[record.trace_level]
-        least = min(levels, default=level)
-        if level > least and level in levels:
-            row["tracing_overhead"] = statistics.median(levels[level]) / statistics.median(levels[least]) - 1
-
-
-def _same_but_level(record: Record) -> tuple[object, ...]:
-    return (
-        record.model_name,
-        record.model_version,
-        record.framework_name,
-        record.framework_version,
-        record.effective.get("python"),
-        record.effective.get("precision"),
-        record.batch_size,
-        record.scenario,
-    )
 
 
 def _row(record: Record, same: int | None) -> dict[str, object]:
     accuracy = record.accuracy
     latency = record.latency[0] if record.latency else None
-    p50 = next((p.value_ns for p in latency.percentiles if p.percentile == 50), None) if latency else None
+    p50 = p50_ns(record)
     return {
         "id": record.id,
         "model_name": record.model_name,

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlscope.analyses._gaps import CallParts, call_parts
 from mlscope.errors import StoreError
-from mlscope.results import ACCURACY_PART, MACHINE_FILE, Evaluation, Record, read_series
+from mlscope.results import (
+    ACCURACY_PART,
+    LAYER_SUMMARY_FILE,
+    MACHINE_FILE,
+    Evaluation,
+    LayerSummary,
+    Record,
+    read_layer_summary,
+    read_series,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,6 +60,9 @@ class Evidence:
     """What ``--streams auto`` tried: ``chosen`` and ``tried``, each with streams, threads, batch, and its median."""
     takes: str | None = None
     """Element type of the model's input."""
+    layers: Sequence[LayerSummary] = ()
+    parts: CallParts | None = None
+    """What the profiled calls consist of."""
 
 
 def gather(evaluation: Evaluation) -> Evidence:
@@ -67,7 +80,20 @@ def gather(evaluation: Evaluation) -> Evidence:
     except StoreError:
         series = []
     takes = str(inputs[0].get("element_type", "float32")) if plan else None
-    return Evidence(record, calls, series, _json(evaluation, CALIBRATION_FILE), takes)
+    found = Evidence(record, calls, series, _json(evaluation, CALIBRATION_FILE), takes)
+    if LAYER_SUMMARY_FILE not in {entry.path for entry in record.files}:
+        return found
+    return dataclasses.replace(found, **_layers(evaluation))
+
+
+def _layers(evaluation: Evaluation) -> dict[str, Any]:
+    """Fields of the evidence that a run has which was traced to its layers."""
+    try:
+        with evaluation.open(LAYER_SUMMARY_FILE) as file:
+            layers = read_layer_summary(file)
+        return {"layers": layers, "parts": call_parts(evaluation)}
+    except StoreError:
+        return {}
 
 
 def _json(evaluation: Evaluation, name: str) -> dict[str, Any] | None:

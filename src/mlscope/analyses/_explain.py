@@ -1,7 +1,7 @@
 """Explanations: sentences drawn from a run's data, each only when its data support it.
 
 A rule is a function from :class:`Evidence` to a sentence without a full stop, or None; :data:`RULES` names them all.
-The thresholds are the constants of this module and of ``_tail.py``.
+The thresholds are the constants of this module, of ``_tail.py`` and of ``_explain_layers.py``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlscope.analyses._evidence import Evidence
+from mlscope.analyses._explain_layers import explain_between, explain_layers
 from mlscope.analyses._tail import TIMES, explain_tail
 
 __all__ = ["RULES", "explain"]
@@ -140,5 +141,7 @@ RULES: tuple[Callable[[Evidence], str | None], ...] = (
     _first,
     _precision,
     _layout,
+    explain_layers,
+    explain_between,
 )
 """Every rule, in the order in which the sentences are shown."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from mlscope.cli import _limits, _values
 from mlscope.cli._databases import opened
-from mlscope.cli._declare import FlagGroup
-from mlscope.cli._flags import DatabaseFlags, DataFlags, ExecutionFlags, FormatFlags, Globals, ModelFlags
+from mlscope.cli._declare import FlagGroup, flag, group
+from mlscope.cli._flags import DatabaseFlags, DataFlags, ExecutionFlags, Globals, ModelFlags
 from mlscope.cli._limits import LimitFlags
 from mlscope.cli._observer import TerminalObserver
 from mlscope.cli._request import make_request
@@ -21,11 +23,29 @@ from mlscope.cli._turn_flags import TurnFlags
 from mlscope.errors import FAILED_CONDITION, UsageError
 
 if TYPE_CHECKING:
-    from mlscope.analyses import Comparison, Limits
+    from mlscope.analyses import Comparison, LayerComparison, Limits, Side
     from mlscope.plan import Request
-    from mlscope.results import Store
 
-__all__ = ["compare", "comparison_text"]
+__all__ = ["ComparisonFlags", "compare", "comparison_text"]
+
+
+@group("Output", 60)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparisonFlags(FlagGroup):
+    """What is compared, and how it is shown."""
+
+    layers: Annotated[
+        bool,
+        flag(
+            "Compare layer by layer, of runs with --trace-level FRAMEWORK_TRACE, matched by the model's nodes that the "
+            "layers stand for."
+        ),
+    ] = False
+    format: Annotated[
+        Literal["table", "json", "csv"],
+        flag("Text for people, one JSON document, or CSV.", "--format", "-f", converter=_values.choice),
+    ] = "table"
+
 
 _LIMITS = LimitFlags()
 _TURNS = TurnFlags()
@@ -33,7 +53,7 @@ _MODEL = ModelFlags()
 _DATA = DataFlags()
 _EXECUTION = ExecutionFlags()
 _DATABASE = DatabaseFlags()
-_FORMAT = FormatFlags()
+_FORMAT = ComparisonFlags()
 _GLOBALS = Globals()
 
 _FIELDS = (
@@ -76,7 +96,7 @@ def compare(
     data: DataFlags = _DATA,
     execution: ExecutionFlags = _EXECUTION,
     database: DatabaseFlags = _DATABASE,
-    output: FormatFlags = _FORMAT,
+    output: ComparisonFlags = _FORMAT,
     flags: Globals = _GLOBALS,
 ) -> int:
     """Compare two runs, experiments or plans.
@@ -88,27 +108,57 @@ def compare(
     conditions = _limits.parse_conditions(fail_if)
     wanted = limits.limits()
     turns.check(first, second)
+    if output.layers:
+        if turns.side_by_side or conditions:
+            what = "--fail-if is about figures" if conditions else "layers are not traced in short blocks"
+            raise UsageError(
+                what, where="--layers", hint="name two runs that were traced with --trace-level FRAMEWORK_TRACE"
+            )
+        _show_layers(_sides(str(first), str(second), turns, database, flags), output.format)
+        return 0
     if turns.side_by_side:
         plans = [_request(texts, name, (model, data, execution), flags) for name, texts in turns.plans()]
         found = _side_by_side((first, second), plans, turns, wanted, flags)
     else:
-        assert first is not None
-        assert second is not None
-        if turns.interleave is None:
-            found = _compared(opened(database, flags), first, second, wanted)
-        else:
-            found = _repeated(first, second, turns.interleave, wanted, flags)
+        found = _compared(_sides(str(first), str(second), turns, database, flags), wanted)
     failed = _limits.failures(found, conditions)
-    if output.format == "json":
-        from mlscope.analyses import compare_json
-
-        emit(json.dumps({**compare_json(found), "failed_conditions": failed}, indent=2, ensure_ascii=False))
-    else:
-        emit(comparison_text(found))
+    _show(found, failed, output.format)
     sys.stdout.flush()
     for text in failed:
         note(f"--fail-if: {text}")
     return FAILED_CONDITION if failed else 0
+
+
+def _show(found: Comparison, failed: Sequence[str], form: str) -> None:
+    from mlscope import analyses
+
+    if form == "json":
+        emit(json.dumps({**analyses.compare_json(found), "failed_conditions": failed}, indent=2, ensure_ascii=False))
+    elif form == "csv":
+        emit(analyses.to_csv(analyses.compare_figures(found)))
+    else:
+        emit(comparison_text(found))
+
+
+def _show_layers(sides: tuple[Side, Side], form: str) -> None:
+    from mlscope import analyses
+
+    found = analyses.compare_layers(*sides)
+    if form == "json":
+        emit(json.dumps(analyses.layer_comparison_json(found), indent=2, ensure_ascii=False))
+    elif form == "csv":
+        emit(analyses.to_csv(analyses.layer_comparison_table(found)))
+    else:
+        emit(_layers_text(found))
+
+
+def _layers_text(found: LayerComparison) -> str:
+    from mlscope import analyses
+
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    table = analyses.to_text(analyses.layer_comparison_table(found), True, columns, uses_color(sys.stdout))
+    sides = [clean(analyses.side_line(name, side)) for name, side in (("A", found.first), ("B", found.second))]
+    return "\n".join([*sides, "", table, *map(clean, analyses.layer_comparison_lines(found))])
 
 
 def comparison_text(found: Comparison) -> str:
@@ -120,17 +170,20 @@ def comparison_text(found: Comparison) -> str:
     return "\n".join([*sides, "", table, *map(clean, analyses.compare_lines(found))])
 
 
-def _compared(store: Store, first: str, second: str, limits: Limits) -> Comparison:
-    from mlscope import analyses, conductor
+def _sides(first: str, second: str, turns: TurnFlags, database: DatabaseFlags, flags: Globals) -> tuple[Side, Side]:
+    """Two recorded sides, or fresh runs of both in turns."""
+    from mlscope import conductor
 
-    return analyses.compare(conductor.find_side(store, first), conductor.find_side(store, second), limits)
-
-
-def _repeated(first: str, second: str, times: int, limits: Limits, flags: Globals) -> Comparison:
-    from mlscope import analyses, conductor
-
+    if turns.interleave is None:
+        store = opened(database, flags)
+        return conductor.find_side(store, first), conductor.find_side(store, second)
     with TerminalObserver(flags.verbose) as observer:
-        sides = conductor.repeat_in_turns(first, second, times, observer, offline=flags.local)
+        return conductor.repeat_in_turns(first, second, turns.interleave, observer, offline=flags.local)
+
+
+def _compared(sides: tuple[Side, Side], limits: Limits) -> Comparison:
+    from mlscope import analyses
+
     return analyses.compare(*sides, limits)
 
 

@@ -29,7 +29,17 @@ def to_json(outcomes: Sequence[Outcome]) -> str:
     document: dict[str, Any] = {"evaluations": [_plain(each) for each in outcomes]}
     if (found := _agreement([each.folder for each in outcomes])) is not None:
         document["agreement"] = dataclasses.asdict(found)
+    if (costs := _costs(outcomes)) is not None:
+        document["tracing_overhead"] = costs
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _costs(outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+    """Of runs at several trace levels: id → what the level costs."""
+    from mlscope.analyses import overheads
+
+    found = overheads([each.record for each in outcomes])
+    return {name: dataclasses.asdict(cost) for name, cost in found.items()} or None
 
 
 def _agreement(folders: Sequence[Path | None]) -> Agreement | None:

@@ -102,6 +102,7 @@ COMMANDS: dict[Path, Command] = {
         "mlscope.cli._compare:compare",
         (
             "mlscope compare 0198f0c2 0198f0d7",
+            "mlscope compare 0198f0c2 0198f0d7 --layers",
             "mlscope compare 0198f0c2 0198f0d7 --interleave 5 --fail-if slower:3%",
             "mlscope compare --a framework=onnxruntime==1.20.1 --b framework=onnxruntime==1.22.1",
         ),
@@ -114,7 +115,7 @@ COMMANDS: dict[Path, Command] = {
     ("explain",): Command(
         "Say in words what a run's data tell.",
         "mlscope.cli._explain:explain",
-        ("mlscope explain 0198f0c2", "mlscope explain 0198f0c2 --format json"),
+        ("mlscope explain 0198f0c2", "mlscope explain 0198f0c2 --against 0198f0d7"),
     ),
     ("verify",): Command(
         "Repeat a recorded run and judge whether it is reproduced.",

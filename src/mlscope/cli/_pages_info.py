@@ -50,6 +50,11 @@ INFO: dict[Path, Command] = {
         "mlscope.cli._evaluations:layer_aggregate",
         ("mlscope info evaluation layer-aggregate --limit 1 --format csv",),
     ),
+    ("info", "evaluation", "levels"): Command(
+        "Report what each trace level costs.",
+        "mlscope.cli._levels:levels",
+        ("mlscope info evaluation levels --experiment levels-0198f0c2",),
+    ),
     ("info", "evaluation", "all"): Command(
         "Report everything about recorded evaluations.",
         "mlscope.cli._evaluations:everything",

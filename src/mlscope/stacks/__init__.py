@@ -1,6 +1,6 @@
 """Which software runs a model, and on which machine: stacks, their locks, and the machine's description."""
 
-from mlscope.stacks._ceilings import machine_ceilings
+from mlscope.stacks._ceilings import known_ceilings, machine_ceilings
 from mlscope.stacks._clocks import measure_clocks
 from mlscope.stacks._container import ContainerStack
 from mlscope.stacks._find import ChosenVersion, Kind, choose_version, find_stack, lock_stack, stack_from_lock
@@ -38,6 +38,7 @@ __all__ = [
     "framework_states",
     "host_stack",
     "judge",
+    "known_ceilings",
     "list_stacks",
     "lock_stack",
     "machine_ceilings",

@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from mlscope._files import write_atomic
@@ -21,7 +22,7 @@ from mlscope._home import cache_dir
 from mlscope._schema import canonical_digest
 from mlscope.errors import StackError
 
-__all__ = ["machine_ceilings", "show"]
+__all__ = ["known_ceilings", "machine_ceilings", "show"]
 
 _SIDE = 1_024
 _COPY_BYTES = 64 << 20
@@ -45,12 +46,10 @@ def machine_ceilings(machine: dict[str, Any]) -> dict[str, Any]:
         StackError: It cannot be measured.
         ResourceError: The cache cannot be written.
     """
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    key = canonical_digest([machine.get("hostname"), machine.get("cpu_name"), threads])
-    path = cache_dir() / "ceilings" / f"{key[:16]}.json"
-    if path.is_file():
-        kept: dict[str, Any] = json.loads(path.read_bytes())
+    kept = known_ceilings(machine)
+    if kept is not None:
         return kept
+    path, threads = _place(machine)
     one, many = _in_process(1), _in_process(threads)
     found = {
         "gflops_one_thread": one["gflops"],
@@ -62,6 +61,23 @@ def machine_ceilings(machine: dict[str, Any]) -> dict[str, Any]:
     }
     write_atomic(path, json.dumps(found, indent=2) + "\n")
     return found
+
+
+def known_ceilings(machine: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What :func:`machine_ceilings` measured of this machine before; None where it did not."""
+    path, _ = _place(machine)
+    try:
+        kept: dict[str, Any] = json.loads(path.read_bytes())
+    except OSError:
+        return None
+    return kept
+
+
+def _place(machine: Mapping[str, Any]) -> tuple[Path, int]:
+    """Where they are kept, and the number of threads that they are of."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    key = canonical_digest([machine.get("hostname"), machine.get("cpu_name"), threads])
+    return cache_dir() / "ceilings" / f"{key[:16]}.json", threads
 
 
 def _in_process(threads: int) -> dict[str, Any]:
