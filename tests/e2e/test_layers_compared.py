@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlscope.analyses import WORK_FILE, read_work
 from tests.conftest import Cli
 from tests.e2e import running
 
@@ -78,10 +79,17 @@ def test_figures_as_csv(inside: Cli, two: tuple[str, str]) -> None:
     assert all(float(row["first"]) > 0 and float(row["ratio"]) > 0 for row in rows)
 
 
-def test_explanations_of_layers_and_of_what_changed(inside: Cli, two: tuple[str, str]) -> None:
+def test_explanations_of_layers_and_of_what_changed(place: Path, inside: Cli, two: tuple[str, str]) -> None:
+    fused, plain = running.evaluations(place)[:2]
+    work = read_work(plain)
+    assert work is not None
+    assert DIGITS >= set(work.nodes) >= {"conv1", "conv2", "dense"}
+    assert any(entry.path == WORK_FILE for entry in fused.record.files)
+    assert inside("info", "system", "--ceilings").code == 0
     done = inside("explain", two[1], "--against", two[0])
     assert done.code == 0, done.err
     assert "Finding  Of the time of the 6 layers Conv " in done.out
+    assert "Finding  By its operations and bytes, the time of the layers is limited " in done.out
     assert "Change   What differs: graph_optimization_level all to disable." in done.out
     assert "fused differently" in done.out
     answer = inside("explain", two[1], "--against", two[0], "--format", "json").json()

@@ -19,9 +19,10 @@ from mlscope.analyses._comparison import comparison
 from mlscope.analyses._evidence import Calls, Evidence, gather
 from mlscope.analyses._explain import explain
 from mlscope.analyses._explain_change import explain_change
-from mlscope.analyses._flops import flops_table, flops_totals
+from mlscope.analyses._flops import NodeWork, flops_table, flops_totals, graph_work
 from mlscope.analyses._gaps import CallParts, Gap, call_parts
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
+from mlscope.analyses._layer_work import WORK_FILE, ModelWork, Work, graph_work_json, read_work
 from mlscope.analyses._layers import LAYER_LEVEL
 from mlscope.analyses._levels import Overhead, levels, overheads
 from mlscope.analyses._output import write_output
@@ -41,6 +42,7 @@ __all__ = [
     "LAYER_ANALYSES",
     "LAYER_LEVEL",
     "SESSION_TAG",
+    "WORK_FILE",
     "AccuracyComparison",
     "Agreement",
     "CallParts",
@@ -54,11 +56,14 @@ __all__ = [
     "LayerSide",
     "Limits",
     "MetricComparison",
+    "ModelWork",
+    "NodeWork",
     "Overhead",
     "PredictionComparison",
     "Side",
     "SweepPoint",
     "Table",
+    "Work",
     "accuracy_line",
     "accuracy_result",
     "agreement",
@@ -77,6 +82,8 @@ __all__ = [
     "flops_table",
     "flops_totals",
     "gather",
+    "graph_work",
+    "graph_work_json",
     "latencies_table",
     "latency_result",
     "latency_results",
@@ -88,6 +95,7 @@ __all__ = [
     "overheads",
     "plot_sweep",
     "process_allowance",
+    "read_work",
     "run",
     "side_line",
     "stability",

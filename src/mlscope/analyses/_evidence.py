@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlscope.analyses._gaps import CallParts, call_parts
+from mlscope.analyses._layer_work import ModelWork, read_work
 from mlscope.errors import StoreError
 from mlscope.results import (
     ACCURACY_PART,
@@ -63,6 +64,10 @@ class Evidence:
     layers: Sequence[LayerSummary] = ()
     parts: CallParts | None = None
     """What the profiled calls consist of."""
+    work: ModelWork | None = None
+    """What the model's nodes compute and move."""
+    ceilings: Mapping[str, Any] | None = None
+    """What the machine can do, as :func:`mlscope.stacks.machine_ceilings` gives it."""
 
 
 def gather(evaluation: Evaluation) -> Evidence:
@@ -88,12 +93,16 @@ def gather(evaluation: Evaluation) -> Evidence:
 
 def _layers(evaluation: Evaluation) -> dict[str, Any]:
     """Fields of the evidence that a run has which was traced to its layers."""
+    from mlscope.stacks import known_ceilings  # takes a tenth of a second, which most analyses need not wait
+
     try:
         with evaluation.open(LAYER_SUMMARY_FILE) as file:
             layers = read_layer_summary(file)
-        return {"layers": layers, "parts": call_parts(evaluation)}
+        parts, work = call_parts(evaluation), read_work(evaluation)
     except StoreError:
         return {}
+    ceilings = known_ceilings(evaluation.record.system.model_dump())
+    return {"layers": layers, "parts": parts, "work": work, "ceilings": ceilings}
 
 
 def _json(evaluation: Evaluation, name: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlscope.analyses._evidence import Evidence
-from mlscope.analyses._explain_layers import explain_between, explain_layers
+from mlscope.analyses._explain_layers import explain_between, explain_bounds, explain_layers
 from mlscope.analyses._tail import TIMES, explain_tail
 
 __all__ = ["RULES", "explain"]
@@ -142,6 +142,7 @@ RULES: tuple[Callable[[Evidence], str | None], ...] = (
     _precision,
     _layout,
     explain_layers,
+    explain_bounds,
     explain_between,
 )
 """Every rule, in the order in which the sentences are shown."""

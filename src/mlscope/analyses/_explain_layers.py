@@ -1,4 +1,4 @@
-"""Explanations from layers: which of them take the time, and what lies between them."""
+"""Explanations from layers: which of them take the time, what limits them, and what lies between them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from mlscope.analyses._evidence import Evidence
 from mlscope.analyses._gaps import GAP_NAMES
+from mlscope.analyses._layer_work import Work
 from mlscope.results import LayerSummary
 
-__all__ = ["explain_between", "explain_layers"]
+__all__ = ["explain_between", "explain_bounds", "explain_layers"]
 
 BETWEEN = 0.1
 """Share of a call in which no layer runs."""
@@ -37,6 +38,35 @@ def explain_layers(evidence: Evidence) -> str | None:
     return f"Of the time of the {len(layers)} layers {', '.join(named)}; the longest, {name}, takes {share:.0f} %"
 
 
+def explain_bounds(evidence: Evidence) -> str | None:
+    """How much of the time goes to layers that the processor limits, and to those that memory limits.
+
+    A layer is limited by what would take it longer at the machine's ceilings: its operations or its bytes.
+    """
+    ceilings = _ceilings(evidence)
+    record, work = evidence.record, evidence.work
+    fixed = record.batch_size == 1 or record.scenario in (None, "SingleStream")
+    if ceilings is None or work is None or not fixed:
+        return None
+    known = [(layer.trimmed_mean_ns, done) for layer in _top(evidence) if (done := work.of_layer(layer.nodes))]
+    total = sum(layer.trimmed_mean_ns for layer in _top(evidence))
+    if not known or total <= 0:
+        return None
+    flops_a_ns, bytes_a_ns = ceilings
+    computing = [pair for pair in known if pair[1].flops / flops_a_ns >= pair[1].bytes / bytes_a_ns]
+    moving = [pair for pair in known if pair not in computing]
+    parts = []
+    for group, what, amount, ceiling, unit in (
+        (computing, "computing", _flops(computing), flops_a_ns, "GFLOP/s"),
+        (moving, "memory", _bytes(moving), bytes_a_ns, "GB/s"),
+    ):
+        spent = sum(time for time, _ in group)
+        if spent > 0:
+            reached = amount / spent
+            parts.append(f"{100 * spent / total:.0f} % by {what} (they reach {reached:.3g} of {ceiling:.3g} {unit})")
+    return f"By its operations and bytes, the time of the layers is limited {' and '.join(parts)}"
+
+
 def explain_between(evidence: Evidence) -> str | None:
     """What of a call no layer explains."""
     parts = evidence.parts
@@ -56,3 +86,20 @@ def _top(evidence: Evidence) -> list[LayerSummary]:
 
 def _time(layers: Sequence[LayerSummary]) -> float:
     return sum(layer.trimmed_mean_ns for layer in layers)
+
+
+def _ceilings(evidence: Evidence) -> tuple[float, float] | None:
+    """Operations and bytes a nanosecond (which is G a second), with one thread or with all."""
+    found, record = evidence.ceilings, evidence.record
+    if found is None or record.using_gpu:
+        return None
+    threads = "one_thread" if record.effective.get("threads") == 1 else "all_threads"
+    return float(found[f"gflops_{threads}"]), float(found[f"gigabytes_per_s_{threads}"])
+
+
+def _flops(group: Sequence[tuple[float, Work]]) -> int:
+    return sum(work.flops for _, work in group)
+
+
+def _bytes(group: Sequence[tuple[float, Work]]) -> int:
+    return sum(work.bytes for _, work in group)

@@ -7,6 +7,7 @@ batch norm two.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from mlscope.analyses._table import Column, Row, Table
 from mlscope.errors import ModelError
 
-__all__ = ["flops_table", "flops_totals"]
+__all__ = ["NodeWork", "flops_table", "flops_totals", "graph_work"]
 
 _COLUMNS = (
     Column("index", "#"),
@@ -71,6 +72,39 @@ def flops_table(path: Path, batch_size: int = 1) -> Table:
     nodes = [node for node in graph.nodes if node.op_type not in _SOURCES]
     rows = [_row(index, node, graph) for index, node in enumerate(nodes)]
     return Table("flops", _COLUMNS, rows)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeWork:
+    """What a node computes and moves."""
+
+    name: str
+    """As layers name the nodes that they stand for: a node without a name by its type and what it gives."""
+    flops: int | None
+    """None where a shape depends on the data."""
+    weight_bytes: int
+    reads: Mapping[str, int | None]
+    """Tensor → bytes, without weights; None where the shape is unknown."""
+    writes: Mapping[str, int | None]
+
+
+def graph_work(path: Path, batch_size: int = 1) -> list[NodeWork]:
+    """Every node that computes something, in the order of the graph; arguments and errors as of :func:`flops_table`."""
+    graph = _Graph(path, batch_size)
+    return [_node_work(node, graph) for node in graph.nodes if node.op_type not in _SOURCES]
+
+
+def _node_work(node: Any, graph: _Graph) -> NodeWork:
+    output = graph.shapes.get(node.output[0])
+    work = _work(node, graph, output) if output is not None else None
+    given = [name for name in dict.fromkeys(node.input) if name]
+    return NodeWork(
+        node.name or f"{node.op_type} -> {', '.join(node.output)}",
+        None if work is None else 2 * work[0] + work[1],
+        sum(graph.bytes_of(name) or 0 for name in given if name in graph.weights),
+        {name: graph.bytes_of(name) for name in given if name not in graph.weights},
+        {name: graph.bytes_of(name) for name in node.output if name},
+    )
 
 
 def flops_totals(table: Table) -> dict[str, int]:

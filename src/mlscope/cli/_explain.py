@@ -40,7 +40,7 @@ def explain(
     """Say in words what a run's data tell.
 
     Each sentence is shown only when the data support it; docs/machine.md names the thresholds. Of a run that was traced
-    to its layers also which of them take the time, and what lies between them.
+    to its layers also which of them take the time, and whether computing or memory limits them.
     """
     store = opened(database, flags)
     record = store.get(run)

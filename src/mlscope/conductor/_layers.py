@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlscope._files import explain_os_errors, write_atomic
+from mlscope.analyses import WORK_FILE, graph_work_json
 from mlscope.analyses.profiles import ModelCalls, Profile, layers_of, read_profile, summed_up
 from mlscope.conductor._primitives import note_dispatches, note_primitives
+from mlscope.errors import ModelError
 from mlscope.results import LAYER_SUMMARY_FILE, LAYERS_FILE, Layer, write_layer_summary, write_layers
 from mlscope.worker.protocol import (
     FLAG_DROPPED,
@@ -98,9 +101,29 @@ def note_layers(run: Run, calls: ModelCalls, workers: Times, spans: Times | None
     if rows:
         write_layers(run.path / LAYERS_FILE, rows)
         write_layer_summary(run.path / LAYER_SUMMARY_FILE, summed_up(rows, whole, calls))
+        _note_work(run)
         numbers = _note_spans(run, rows, dict(zip(calls.number.tolist(), spans.tolist(), strict=True)))
     note_primitives(run, folders, rows, numbers, parts)
     note_dispatches(run, rows, numbers, dispatches)
+
+
+_ODD_GRAPH = (ModelError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What counting the operations of a graph may end with that its framework runs all the same."""
+
+
+def _note_work(run: Run) -> None:
+    """Write down what the nodes of an ONNX model compute and move."""
+    model, plan = run.prepared.weights.get("graph"), run.prepared.plan
+    name = next((each.name for each in plan.model.weights if each.role == "graph"), "")
+    if model is None or not name.lower().endswith(".onnx"):
+        return
+    try:
+        text = graph_work_json(model, plan.execution.batch_size)
+    except _ODD_GRAPH as error:
+        run.warn(f"what the layers compute is not known: {error or type(error).__name__}")
+        return
+    with explain_os_errors(run.path):
+        write_atomic(run.path / WORK_FILE, text)
 
 
 def _note_spans(run: Run, rows: list[Layer], call_spans: dict[int, int]) -> Times | None:
