@@ -25,6 +25,7 @@ from __future__ import annotations
 __all__ = [
     "EXIT_CODES",
     "FAILED_CONDITION",
+    "INVALID_SUBMISSION",
     "NOT_REPRODUCED",
     "UNDECIDED",
     "AssetError",
@@ -140,7 +141,7 @@ class Interrupted(MlscopeError):
     exit_code = 130
 
 
-FAILED_CONDITION, NOT_REPRODUCED, UNDECIDED = 20, 21, 22
+FAILED_CONDITION, NOT_REPRODUCED, UNDECIDED, INVALID_SUBMISSION = 20, 21, 22, 23
 """Exit codes of commands that were done, and whose finding is to stop a script."""
 
 EXIT_CODES: dict[int, str] = {
@@ -165,5 +166,6 @@ EXIT_CODES: dict[int, str] = {
     FAILED_CONDITION: "done, and a condition of `compare --fail-if` holds",
     NOT_REPRODUCED: "done, and `verify` finds the run not reproduced",
     UNDECIDED: "done, and `verify` has not enough data to decide",
+    INVALID_SUBMISSION: "done, and `submission check` finds errors",
 }
 """Exit code → what it means; the CLI reference prints this table."""

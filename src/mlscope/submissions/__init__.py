@@ -1,26 +1,76 @@
 """MLPerf in and out: LoadGen's logs, trees of results, what the rounds ask for, and CK's archives."""
 
+from mlscope.submissions._accuracy import Answer, ImagenetAccuracy, LabelType, answers, imagenet_accuracy
 from mlscope.submissions._accuracy_text import AccuracyText, parse_accuracy, read_accuracy
+from mlscope.submissions._check import CheckReport, check_submission
+from mlscope.submissions._check_result import CheckedResult
+from mlscope.submissions._compliance import Score, Verification, verify_test01, verify_test01_speed, verify_test04
 from mlscope.submissions._exchange import Layout, export_experiments, import_experiments
+from mlscope.submissions._findings import Finding, Rule
 from mlscope.submissions._import import Imported, import_results
 from mlscope.submissions._logs import LoadGenLog, read_logs
 from mlscope.submissions._metric import Metric, official_metric
+from mlscope.submissions._official_checker import OfficialVerdict, run_official
+from mlscope.submissions._report import (
+    errors_by_result,
+    findings_table,
+    report_json,
+    report_lines,
+    results_table,
+    rules_reference,
+)
+from mlscope.submissions._rounds import ROUNDS, Benchmark, Round, Seeds, find_round, round_of_seeds, scenario_name
+from mlscope.submissions._rules import RULES
 from mlscope.submissions._tree import Result, find_root, results_of
+from mlscope.submissions._truncate import Truncation, truncate_log
 
 __all__ = [
+    "ROUNDS",
+    "RULES",
     "AccuracyText",
+    "Answer",
+    "Benchmark",
+    "CheckReport",
+    "CheckedResult",
+    "Finding",
+    "ImagenetAccuracy",
     "Imported",
+    "LabelType",
     "Layout",
     "LoadGenLog",
     "Metric",
+    "OfficialVerdict",
     "Result",
+    "Round",
+    "Rule",
+    "Score",
+    "Seeds",
+    "Truncation",
+    "Verification",
+    "answers",
+    "check_submission",
+    "errors_by_result",
     "export_experiments",
     "find_root",
+    "find_round",
+    "findings_table",
+    "imagenet_accuracy",
     "import_experiments",
     "import_results",
     "official_metric",
     "parse_accuracy",
     "read_accuracy",
     "read_logs",
+    "report_json",
+    "report_lines",
     "results_of",
+    "results_table",
+    "round_of_seeds",
+    "rules_reference",
+    "run_official",
+    "scenario_name",
+    "truncate_log",
+    "verify_test01",
+    "verify_test01_speed",
+    "verify_test04",
 ]

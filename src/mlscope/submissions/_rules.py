@@ -1,0 +1,305 @@
+"""Every rule that a submission is checked against.
+
+Sources: `checks/…` and `loader.py` are files of the official checker (mlcommons/inference, tools/submission/
+submission_checker at b66003e1), `old checker` is its predecessor `submission_checker_old.py`, `rules` the
+`inference_rules.adoc` at ac93e89, `policies` the `submission_rules.adoc` at c195f80.
+"""
+
+from __future__ import annotations
+
+from mlscope.submissions._findings import Rule
+from mlscope.submissions._run_rules import RUN_RULES
+
+__all__ = ["RULES"]
+
+_TREE = (
+    Rule(
+        "extra-file",
+        "error",
+        "passes",
+        "Files and folders beyond those that a submission consists of do not belong in it.",
+        "policies, Inference directory structure; old checker, files_diff and files outside division folder",
+        "take it away",
+    ),
+    Rule(
+        "extra-run",
+        "warning",
+        "passes",
+        "One performance run is submitted for a scenario (v0.5: five of Server).",
+        "policies, Inference directory structure",
+        "leave only run_1",
+    ),
+    Rule(
+        "file-name",
+        "error",
+        "passes",
+        "Names have no spaces, backslashes or control characters, are UTF-8 and do not begin with a dot.",
+        "tools/submission/repository_checks.sh; old checker",
+        "rename it",
+    ),
+    Rule(
+        "file-size",
+        "error",
+        "passes",
+        "No file is larger than 50 MB.",
+        "tools/submission/repository_checks.sh; old checker",
+        "truncate or remove it",
+    ),
+    Rule(
+        "file-symlink",
+        "error",
+        "passes",
+        "There are no symbolic links.",
+        "tools/submission/repository_checks.sh",
+        "put the file itself there",
+    ),
+    Rule(
+        "unreadable",
+        "error",
+        "crashes",
+        "Every file can be read; texts are UTF-8.",
+        "mlscope",
+        "put a readable file there",
+    ),
+    Rule(
+        "folder-empty",
+        "error",
+        "passes",
+        "There are no empty folders (version control loses them) and no __pycache__.",
+        "old checker, empty directories",
+        "remove it",
+    ),
+    Rule(
+        "submitters",
+        "warning",
+        "passes",
+        "A submission is one organisation's.",
+        "policies, Inference directory structure",
+        "check each submitter's tree by itself",
+    ),
+    Rule(
+        "calibration",
+        "warning",
+        "passes",
+        "Closed submissions document their calibration.",
+        "policies, documentation/calibration; old checker (its skip flag has no effect today)",
+        "write documentation/calibration.md, even if only to say that nothing was quantised",
+    ),
+    Rule(
+        "code-missing",
+        "error",
+        "fails",
+        "The implementation lies in src/ (until v5.1: code/).",
+        "checks/measurements_checks.py, directory_exist_check",
+        "add the folder with the code that drives LoadGen",
+    ),
+    Rule(
+        "mapping-broken",
+        "error",
+        "crashes",
+        "model_mapping.json gives the official benchmark of each own name.",
+        "loader.py, load",
+        'write it as {"my-net": "resnet"}',
+    ),
+    Rule(
+        "not-checked",
+        "note",
+        "passes",
+        "Only image classification is checked in full; of other benchmarks only the structure.",
+        "mlscope",
+        "run the official checker as well: --official CHECKOUT",
+    ),
+)
+
+_SYSTEM = (
+    Rule(
+        "system-missing",
+        "error",
+        "crashes",
+        "Each system with results has systems/NAME.json.",
+        "checks/system_check.py, missing_check",
+        "write it, `mlscope submission system init` helps",
+    ),
+    Rule(
+        "system-broken",
+        "error",
+        "crashes",
+        "A system's description is one JSON object.",
+        "loader.py, load",
+        "correct the file",
+    ),
+    Rule(
+        "system-unused",
+        "error",
+        "passes",
+        "Each described system has results.",
+        "old checker (its skip flag has no effect today)",
+        "remove the description, or add the results",
+    ),
+    Rule(
+        "system-field",
+        "error",
+        "fails",
+        "A system's description has all required fields.",
+        "checks/system_check.py, required_fields_check",
+        "add the field",
+    ),
+    Rule(
+        "system-field-empty",
+        "error",
+        "fails",
+        "Most fields need a meaningful answer; an empty text and the number 0 are none.",
+        "checks/system_check.py, required_fields_check",
+        'write a text: "0" or "N/A" where nothing else is true',
+    ),
+    Rule(
+        "system-field-kind",
+        "error",
+        "crashes",
+        "number_of_nodes and accelerators_per_node are whole numbers, hw_notes and sw_notes texts.",
+        "results.py, add_result",
+        'write numbers as texts, "0" of accelerators where there is none',
+    ),
+    Rule(
+        "system-status",
+        "error",
+        "fails",
+        "status is available, preview or rdi.",
+        "checks/system_check.py, availability_check",
+        "correct the field",
+    ),
+    Rule(
+        "system-type",
+        "error",
+        "fails",
+        "system_type is edge, datacenter, or both.",
+        "checks/system_check.py, system_type_check",
+        "correct the field",
+    ),
+    Rule(
+        "system-submitter",
+        "error",
+        "fails",
+        "submitter names the folder's organisation.",
+        "checks/system_check.py, submitter_check",
+        "make both the same",
+    ),
+    Rule(
+        "system-division",
+        "error",
+        "fails",
+        "division names the folder's division.",
+        "checks/system_check.py, division_check",
+        "make both the same",
+    ),
+    Rule(
+        "system-network",
+        "error",
+        "fails",
+        "is_network is true in the network division, not in closed; there the SUT's name has “Network SUT” in it.",
+        "checks/system_check.py and checks/performance_check.py, network_check",
+        "correct is_network, or move the result",
+    ),
+)
+
+_BENCHMARK = (
+    Rule(
+        "benchmark-unknown",
+        "error",
+        "fails",
+        "A benchmark's folder has an official name, or model_mapping.json names the benchmark (open division).",
+        "configuration.py, get_mlperf_model",
+        "rename it, or add it to open/SUBMITTER/model_mapping.json",
+    ),
+    Rule(
+        "benchmark-category",
+        "error",
+        "crashes",
+        "The closed division takes a benchmark only for the system types that the round names.",
+        "loader.py, check_scenarios; rules, Benchmarks",
+        "resnet is edge only since v5.1: set system_type to edge",
+    ),
+    Rule(
+        "scenario-missing",
+        "error",
+        "fails",
+        "The closed division wants all required scenarios of a benchmark.",
+        "checks/performance_check.py, scenarios_check; rules, Constraints for the Closed division",
+        "measure it, or infer it where the rules allow (edge)",
+    ),
+    Rule(
+        "scenario-unknown",
+        "error",
+        "fails",
+        "A benchmark's folder has no other scenarios than those of the round.",
+        "checks/performance_check.py, scenarios_check",
+        "remove the folder",
+    ),
+    Rule(
+        "scenario-spelling",
+        "warning",
+        "passes",
+        "Folders of scenarios are spelled SingleStream, MultiStream, Server, Offline.",
+        "policies, Inference directory structure; spelled otherwise, the official summary calls the result inferred",
+        "rename the folder",
+    ),
+    Rule(
+        "measurements-missing",
+        "error",
+        "fails",
+        "Each result has its measurements' JSON.",
+        "checks/measurements_checks.py, missing_check",
+        "add measurements.json (until v5.1: measurements/SYSTEM/BENCHMARK/SCENARIO/SYSTEM*.json)",
+    ),
+    Rule(
+        "measurements-broken",
+        "error",
+        "crashes",
+        "The measurements' JSON is one object.",
+        "loader.py, load",
+        "correct the file",
+    ),
+    Rule(
+        "measurements-field",
+        "error",
+        "fails",
+        "input_data_types, retraining, starting_weights_filename, weight_data_types, weight_transformations are told.",
+        "checks/measurements_checks.py, required_fields_check",
+        "fill the field in",
+    ),
+    Rule(
+        "measurements-file",
+        "error",
+        "fails",
+        "user.conf and README.md (v0.5: mlperf.conf, too) lie beside the measurements and are not empty.",
+        "checks/measurements_checks.py, required_files_check",
+        "add the file",
+    ),
+    Rule(
+        "conf-open-only",
+        "error",
+        "passes",
+        "A closed submission's user.conf sets no percentile, no samples per query and no latency bound.",
+        "loadgen/test_settings_internal.cc and mlperf.conf; rules, Scenarios",
+        "remove the line, or submit to the open division",
+    ),
+    Rule(
+        "conf-ignored",
+        "warning",
+        "passes",
+        "LoadGen takes seeds from its own mlperf.conf and ignores them in user.conf.",
+        "loadgen/test_settings_internal.cc, FromConfig",
+        "remove the line",
+    ),
+    Rule(
+        "power-file",
+        "error",
+        "fails",
+        "A result with power has all files of the power measurement.",
+        "checks/power_check.py, required_files_check",
+        "add the file, or remove performance/power",
+    ),
+)
+
+RULES: dict[str, Rule] = {rule.id: rule for rule in (*_TREE, *_SYSTEM, *_BENCHMARK, *RUN_RULES)}
+"""Every rule by its id, in the order in which they are documented."""
