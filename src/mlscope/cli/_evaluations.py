@@ -24,6 +24,7 @@ __all__ = [
     "layer_tree",
     "layers",
     "show_tables",
+    "show_text",
     "stability",
     "why_empty",
 ]
@@ -191,7 +192,7 @@ def show_tables(tables: list[Table], output: OutputFlags) -> None:
     Raises:
         UsageError: The output flags make no sense together, or the file is there already.
     """
-    from mlscope.analyses import to_csv, to_json, to_text, write_output
+    from mlscope.analyses import to_csv, to_json, to_text
 
     header = not output.no_header
     if output.format == "json":
@@ -202,6 +203,17 @@ def show_tables(tables: list[Table], output: OutputFlags) -> None:
         text = to_text(tables, header, shutil.get_terminal_size().columns, uses_color(sys.stdout))
     else:
         text = to_text(tables, header)
+    show_text(text, output)
+
+
+def show_text(text: str, output: OutputFlags) -> None:
+    """Print what was rendered, or write it to ``--output``.
+
+    Raises:
+        UsageError: The output flags make no sense together, or the file is there already.
+    """
+    from mlscope.analyses import write_output
+
     if output.output is not None:
         for path in write_output(
             {output.format: text}, output.output, append=output.append, overwrite=output.overwrite

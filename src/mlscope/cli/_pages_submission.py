@@ -25,13 +25,30 @@ SUBMISSION: dict[Path, Command] = {
         ("mlscope experiments import runs.zip",),
     ),
     ("submission",): Command(
-        "Read trees of MLPerf results.",
-        examples=("mlscope submission import inference_results_v0.5",),
+        "Measure, write, check and read MLPerf submissions.",
+        examples=("mlscope submission check tree", "mlscope submission import inference_results_v0.5"),
     ),
     ("submission", "import"): Command(
         "Read a tree of MLPerf results into records.",
         "mlscope.cli._submission_import:import_tree",
         ("mlscope submission import inference_results_v0.5", "mlscope submission import results.zip --round v5.1"),
+    ),
+    ("submission", "check"): Command(
+        "Check a submission to MLPerf Inference against the rules of its round.",
+        "mlscope.cli._submission_check:check",
+        (
+            "mlscope submission check tree",
+            "mlscope submission check tree --round v6.1 --official inference --format json --output check.json",
+        ),
+    ),
+    ("accuracy",): Command(
+        "Compute accuracies from LoadGen's accuracy logs.",
+        examples=("mlscope accuracy imagenet --log mlperf_log_accuracy.json --labels val_map.txt",),
+    ),
+    ("accuracy", "imagenet"): Command(
+        "Compute the accuracy of an image classifier from LoadGen's accuracy log.",
+        "mlscope.cli._accuracy:imagenet",
+        ("mlscope accuracy imagenet --log mlperf_log_accuracy.json --labels val_map.txt --dtype float32",),
     ),
 }
 """By their words."""

@@ -65,6 +65,17 @@ first one; editors can use the JSON Schemas in [schemas](schemas/model.json).
 """
 
 
+_RULES = """\
+# Rules of `mlscope submission check`
+
+Generated from the code. `checks/…`, `loader.py` and `parsers/…` are files of the official checker
+(mlcommons/inference, tools/submission/submission_checker at b66003e1), the old checker is `submission_checker_old.py`
+beside it, the rules are `inference_rules.adoc` of mlcommons/inference_policies at ac93e89, the policies
+`submission_rules.adoc` of mlcommons/policies at c195f80.
+
+"""
+
+
 def cli_reference() -> str:
     """Markdown of all commands, configuration files and exit codes."""
     app = build()
@@ -93,11 +104,13 @@ def documents() -> dict[str, str]:
     """Every generated document by its path below ``docs/``."""
     from mlscope.manifests import json_schemas, manifest_reference
     from mlscope.plan import settings_reference
+    from mlscope.submissions import rules_reference
 
     found = {
         "cli.md": cli_reference(),
         "loadgen-settings.md": settings_reference(),
         "manifests.md": _MANIFESTS + manifest_reference(),
+        "submission-rules.md": _RULES + rules_reference(),
     }
     for kind, schema in json_schemas().items():
         found[f"schemas/{kind}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
