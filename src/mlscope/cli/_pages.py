@@ -145,7 +145,6 @@ COMMANDS: dict[Path, Command] = {
     ("trace", "flamegraph"): Command(
         "Write a flame graph's stacks.", "mlscope.cli._trace:flamegraph", ("mlscope trace flamegraph 0198f0c2",)
     ),
-    **SUBMISSION,
     ("store",): Command("Look after the index of runs.", examples=("mlscope store rebuild",)),
     ("store", "rebuild"): Command(
         "Rebuild the local index from the run folders.", "mlscope.cli._runs:rebuild", ("mlscope store rebuild",)

@@ -53,8 +53,8 @@ class Detail:
     Attributes:
         dialect: ``mllog`` or ``plain`` (v0.5); None where no line is of either kind.
         marked: Whether the first line is of a dialect; the official checker stops at a log that begins otherwise.
-        values: Today's keys (``effective_min_duration_ms``, ``result_validity``, …) → the last value of each; lists
-            and objects are left out.
+        values: Today's keys (``effective_min_duration_ms``, ``result_validity``, …) → the first value of each, as the
+            official checker takes it; lists and objects are left out.
         errors: The first messages that LoadGen marked as errors.
         warnings: Likewise.
         error_count: All of them.
@@ -247,7 +247,7 @@ class _Reader:
             self._keep(f"{self._section}{setting_key(name)}", scalar(value))
 
     def _keep(self, key: str, value: Scalar) -> None:
-        if key in self._values or len(self._values) < _MOST_KEYS:
+        if key not in self._values and len(self._values) < _MOST_KEYS:
             self._values[key] = tidy_text(value) if isinstance(value, str) else value
 
     def _say(self, kind: str, text: str) -> None:
