@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlscope.errors import UsageError
-from mlscope.submissions import ROUNDS, Seeds, find_round, round_of_seeds, scenario_name
+from mlscope.submissions import ROUNDS, Seeds, find_round, round_of_seeds
 
 
 def test_a_round_is_found_by_its_name_with_and_without_v() -> None:
@@ -71,12 +71,3 @@ def test_an_open_submitter_may_name_the_benchmark() -> None:
 def test_v05_has_mobilenet_as_a_benchmark_of_its_own() -> None:
     assert ROUNDS["v0.5"].benchmark_of("mobilenet") == "mobilenet"
     assert ROUNDS["v0.5"].benchmarks["mobilenet"].accuracy_target == pytest.approx(70.2464)
-
-
-@pytest.mark.parametrize("text", ["MultiStream", "multistream", "Multi Stream", "multi_stream"])
-def test_a_scenario_is_known_however_it_is_spelled(text: str) -> None:
-    assert scenario_name(text) == "MultiStream"
-
-
-def test_what_is_no_scenario_is_none() -> None:
-    assert scenario_name("TEST01") is None

@@ -19,7 +19,7 @@ from mlscope.submissions._report import (
     results_table,
     rules_reference,
 )
-from mlscope.submissions._rounds import ROUNDS, Benchmark, Round, Seeds, find_round, round_of_seeds, scenario_name
+from mlscope.submissions._rounds import ROUNDS, Benchmark, Round, Seeds, find_round, round_of_seeds
 from mlscope.submissions._rules import RULES
 from mlscope.submissions._tree import Result, find_root, results_of
 from mlscope.submissions._truncate import Truncation, truncate_log
@@ -68,7 +68,6 @@ __all__ = [
     "round_of_seeds",
     "rules_reference",
     "run_official",
-    "scenario_name",
     "truncate_log",
     "verify_test01",
     "verify_test01_speed",

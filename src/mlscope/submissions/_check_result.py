@@ -13,10 +13,12 @@ from mlscope.submissions._check_compliance import check_compliance
 from mlscope.submissions._check_run import Judged, check_run
 from mlscope.submissions._check_system import check_measurements, is_network
 from mlscope.submissions._check_tree import check_result_files
-from mlscope.submissions._evidence import Scope, number, text_of
+from mlscope.submissions._evidence import Scope, text_of
 from mlscope.submissions._findings import Severity
-from mlscope.submissions._rounds import Benchmark, scenario_name
+from mlscope.submissions._metric import official_metric
+from mlscope.submissions._rounds import Benchmark
 from mlscope.submissions._runlog import RunLog, read_run
+from mlscope.submissions._values import canonical_scenario
 
 __all__ = ["CheckedResult", "ResultChecker"]
 
@@ -39,7 +41,7 @@ class CheckedResult:
     """Whether all rules were looked at, or only the structure."""
     value: float | None
     unit: str | None
-    """`ms` or `samples/s`."""
+    """`ms`, `samples/s` or `samples/query` (MultiStream of v0.5)."""
     accuracy: float | None
     """Percent."""
 
@@ -105,15 +107,15 @@ class ResultChecker:
                 )
             return
         wanted = benchmark.required_scenarios.get(self._type, ())
-        there = {scenario_name(each) for each in found}
+        there = {canonical_scenario(each) for each in found}
         if missing := [each for each in wanted if each not in there]:
             self._scope.findings.add("scenario-missing", folder, f"missing: {', '.join(missing)}")
         for each in found:
-            if wanted and scenario_name(each) not in {*wanted, None}:
+            if wanted and canonical_scenario(each) not in {*wanted, None}:
                 self._scope.findings.add("scenario-unknown", folder / each, f"{benchmark.name} has no {each} here")
 
     def _scenario(self, folder: PurePath) -> str | None:
-        name = scenario_name(folder.name)
+        name = canonical_scenario(folder.name)
         if name is None:
             self._scope.findings.add("scenario-unknown", folder, f"{folder.name} is no scenario")
         elif name != folder.name and self._scope.round.early_stopping:
@@ -201,7 +203,8 @@ class ResultChecker:
         *,
         checked: bool,
     ) -> CheckedResult:
-        value, unit = _metric(log, scenario)
+        metric = official_metric(log.logs, scenario, benchmark or "") if log else None
+        is_latency = metric is not None and metric.unit == "ns"
         return CheckedResult(
             folder=folder.as_posix(),
             division=self._division,
@@ -211,40 +214,12 @@ class ResultChecker:
             scenario=scenario,
             inferred_from=_inferred_from(log, scenario),
             checked=checked,
-            value=value,
-            unit=unit,
+            value=None if metric is None else metric.value / 1e6 if is_latency else metric.value,
+            unit=None if metric is None else "ms" if is_latency else metric.unit,
             accuracy=accuracy,
         )
 
 
 def _inferred_from(log: RunLog | None, scenario: str) -> str | None:
-    measured = scenario_name(text_of(log.values, "effective_scenario")) if log else None
+    measured = canonical_scenario(text_of(log.values, "effective_scenario")) if log else None
     return measured if measured not in (None, scenario) and scenario != "Interactive" else None
-
-
-def _metric(log: RunLog | None, scenario: str) -> tuple[float | None, str | None]:
-    """The result as the official checker computes it, inferred ones too."""
-    if log is None:
-        return None, None
-    measured = text_of(log.values, "effective_scenario")
-    unit = "ms" if scenario in {"SingleStream", "MultiStream"} else "samples/s"
-    key, factor = _FIGURES.get((measured, scenario), ("", 1.0))
-    value = number(log.values, key)
-    if value is None or value <= 0:
-        return None, unit
-    if (measured, scenario) == ("MultiStream", "Offline"):
-        return (number(log.values, "effective_samples_per_query") or 8) * 1e9 / value, unit
-    return value * factor, unit
-
-
-_FIGURES = {
-    ("SingleStream", "SingleStream"): ("early_stopping_latency_ss", 1e-6),
-    ("MultiStream", "MultiStream"): ("early_stopping_latency_ms", 1e-6),
-    ("Offline", "Offline"): ("result_samples_per_second", 1.0),
-    ("Server", "Server"): ("result_completed_samples_per_sec", 1.0),
-    ("Server", "Interactive"): ("result_completed_samples_per_sec", 1.0),
-    ("SingleStream", "MultiStream"): ("early_stopping_latency_ms", 8e-6),
-    ("SingleStream", "Offline"): ("result_qps_without_loadgen_overhead", 1.0),
-    ("MultiStream", "Offline"): ("result_mean_query_latency_ns", 1.0),
-}
-"""(measured, folder) → key of the detail log, and the factor that makes it the result."""

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from mlscope.submissions._compliance import AUDITED
 from mlscope.submissions._evidence import Scope, number, text_of
 from mlscope.submissions._findings import Severity
-from mlscope.submissions._rounds import Benchmark, Round, Seeds, round_of_seeds, scenario_name
+from mlscope.submissions._rounds import Benchmark, Round, Seeds, round_of_seeds
 from mlscope.submissions._runlog import RunLog
+from mlscope.submissions._values import canonical_scenario
 
 __all__ = ["INFERABLE", "Judged", "check_run"]
 
@@ -106,7 +107,7 @@ def _mode(log: RunLog, _: Judged) -> Iterator[_Fault]:
 
 
 def _scenario(log: RunLog, judged: Judged) -> Iterator[_Fault]:
-    measured = scenario_name(text_of(log.values, "effective_scenario"))
+    measured = canonical_scenario(text_of(log.values, "effective_scenario"))
     wanted = judged.scenario
     if measured is None or measured == wanted or (measured, wanted) == ("Server", "Interactive"):
         return

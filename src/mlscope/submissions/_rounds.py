@@ -13,9 +13,7 @@ from types import MappingProxyType
 
 from mlscope.errors import UsageError
 
-__all__ = ["ROUNDS", "Benchmark", "Round", "Seeds", "find_round", "round_of_seeds", "scenario_name"]
-
-SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline", "Interactive")
+__all__ = ["ROUNDS", "Benchmark", "Round", "Seeds", "find_round", "round_of_seeds"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,12 +125,6 @@ def find_round(name: str) -> Round:
 def round_of_seeds(seeds: Seeds) -> Round | None:
     """The round that prescribes these seeds; None: no round that is known here does."""
     return next((each for each in ROUNDS.values() if each.seeds == seeds), None)
-
-
-def scenario_name(text: str) -> str | None:
-    """`SingleStream` of `singlestream`, `Single Stream` and so on; None: no scenario is called so."""
-    plain = text.replace(" ", "").replace("_", "").lower()
-    return next((name for name in SCENARIOS if name.lower() == plain), None)
 
 
 _GUESSED = ("mobilenet", "efficientnet", "resnet50")

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from mlscope.submissions._detail import DETAIL_FILE, Detail
 from mlscope.submissions._evidence import Scope
-from mlscope.submissions._logs import read_logs
+from mlscope.submissions._logs import LoadGenLog, read_logs
 from mlscope.submissions._summary import Summary
 
 __all__ = ["RunLog", "read_run"]
@@ -18,6 +18,8 @@ __all__ = ["RunLog", "read_run"]
 class RunLog:
     """The logs of one run."""
 
+    logs: LoadGenLog
+    """All that they say."""
     values: Mapping[str, object]
     """Of the detail log, under the names that LoadGen uses today."""
     errors: tuple[str, ...]
@@ -43,11 +45,11 @@ def read_run(scope: Scope, folder: PurePath) -> RunLog | None:
     if (problem := _problem(scope, log.detail)) is not None:
         scope.findings.add("log-broken", folder / DETAIL_FILE, problem)
     if log.detail is None:
-        return RunLog({}, (), _told(log.summary))
+        return RunLog(log, {}, (), _told(log.summary))
     values: dict[str, object] = dict(log.detail.values)
     if log.detail.dialect == "plain":  # the verdict of a run of v0.5 stands in its summary only
         values = {**log.results, **values}
-    return RunLog(values, log.detail.errors, _told(log.summary))
+    return RunLog(log, values, log.detail.errors, _told(log.summary))
 
 
 def _problem(scope: Scope, detail: Detail | None) -> str | None:
