@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,28 @@ def test_spans_come_back_with_attributes_as_json_text(tmp_path: Path) -> None:
 def test_no_spans_make_an_empty_table(tmp_path: Path) -> None:
     assert results.write_spans(tmp_path / "s", []) == 0
     assert results.read_spans(tmp_path / "s").num_rows == 0
+
+
+class _Watched(io.BytesIO):
+    """Notes which threads read it."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.readers: set[int] = set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.readers.add(threading.get_ident())
+        return super().read(size)
+
+
+def test_tables_are_read_without_arrows_threads(tmp_path: Path) -> None:
+    """One that let go of Python's buffer while Python ended aborted the process."""
+    spans = [Span(f"{at:016x}", None, f"name {at}", 1, at, at + 1, {"at": at}) for at in range(5_000)]
+    results.write_spans(tmp_path / "spans.parquet", spans)
+    for dictionary in (False, True):
+        file = _Watched((tmp_path / "spans.parquet").read_bytes())
+        assert results.read_spans(file, dictionary=dictionary).num_rows == len(spans)
+        assert file.readers == {threading.get_ident()}
 
 
 def test_a_damaged_or_missing_table_is_one_clear_line(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def _parquet(path: Path, unit: Unit) -> Columns:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", where=str(path)) from error

@@ -293,8 +293,8 @@ def read_table(
 
     where = str(source) if isinstance(source, Path) else None
     try:
-        with pq.ParquetFile(source, read_dictionary=dictionary) as file:
-            # Arrow's threads would let go of Python's buffers a moment later, which aborts a process that is ending.
+        # Arrow's threads would let go of Python's buffers a moment later, which aborts a process that is ending.
+        with pq.ParquetFile(source, read_dictionary=dictionary, pre_buffer=False) as file:
             return file.read(columns, use_threads=False)
     except FileNotFoundError as error:
         raise StoreError("missing", where=where) from error
