@@ -110,3 +110,8 @@ def test_primitives_between_two_calls_belong_to_none() -> None:
     assert list(within([primitive(55, 60)], [], [(0, 50), (70, 90)])) == []
     ((_, row, call),) = within([primitive(75, 80)], [], [(0, 50), (70, 90)])
     assert (row, call) == (None, 1)
+
+
+def test_a_primitive_of_a_long_call_is_found_behind_short_ones() -> None:
+    ((_, _, call),) = within([primitive(60, 64)], [], [(0, 100), (10, 20), (50, 55)])
+    assert call == 0

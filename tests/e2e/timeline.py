@@ -12,7 +12,7 @@ from mlscope.traces import export
 from mlscope.worker.protocol import TraceLevel
 from tests.traces.reading import Slice, read_perfetto
 
-__all__ = ["check_layers", "check_viewers"]
+__all__ = ["ancestors", "check_layers", "check_viewers"]
 
 
 def check_layers(evaluation: Evaluation, nodes: list[str]) -> pd.DataFrame:

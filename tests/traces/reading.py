@@ -59,3 +59,17 @@ def read_perfetto(data: bytes) -> tuple[dict[str, Slice], dict[int, Any]]:
         found[values["span_id"]] = Slice(begun.name, begin, time, event.track_uuid, around, values)
     assert not any(opened.values()), "a slice without an end"
     return found, tracks
+
+
+def curves(data: bytes) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """Title and unit of each track of counters, with its times and values."""
+    titles: dict[int, tuple[str, str]] = {}
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for packet in Trace.FromString(data).packet:
+        track = packet.track_descriptor
+        if packet.HasField("track_descriptor") and track.HasField("counter"):
+            titles[track.uuid] = (track.name, track.counter.unit_name)
+        elif packet.HasField("track_event") and packet.track_event.type == TrackEvent.TYPE_COUNTER:
+            value_now = (packet.timestamp, packet.track_event.double_counter_value)
+            found.setdefault(titles[packet.track_event.track_uuid], []).append(value_now)
+    return found

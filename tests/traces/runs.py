@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlscope.errors import StoreError
-from mlscope.results import Evaluation, FileEntry, Span, write_spans
+from mlscope.results import Counter, Evaluation, FileEntry, Span, write_counters, write_spans
 from tests.analyses.records import record
 
 RUN = "0199abcd000170008000000000000000"
@@ -55,13 +55,20 @@ def samples(issued: Sequence[int], ends: Sequence[int], due: Sequence[int | None
 
 
 def evaluation(
-    spans: Sequence[Span], table: pa.Table | None = None, loadgen: bytes | None = None, **changes: Any
+    spans: Sequence[Span],
+    table: pa.Table | None = None,
+    loadgen: bytes | None = None,
+    counters: Sequence[Counter] = (),
+    **changes: Any,
 ) -> Evaluation:
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spans.parquet"
         write_spans(path, spans)
         files["spans.parquet"] = path.read_bytes()
+        if counters:
+            write_counters(path, counters)
+            files["counters.parquet"] = path.read_bytes()
     if table is not None:
         sink = io.BytesIO()
         pq.write_table(table, sink)

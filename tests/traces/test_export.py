@@ -8,14 +8,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlscope.errors import StoreError, UsageError
-from mlscope.results import Evaluation, Span
+from mlscope.results import Counter, Evaluation, Span
 from mlscope.traces import FORMATS, export
-from tests.traces.reading import Slice, read_perfetto
+from tests.traces.reading import Slice, curves, read_perfetto
 from tests.traces.runs import RUN, evaluation, nested, samples, span
 
 
@@ -77,6 +78,29 @@ def chrome(run: Evaluation) -> set[tuple[str, str, int, int, int]]:
         for event in document["traceEvents"]
         if event["ph"] == "X"
     }
+
+
+def test_counters_are_curves_and_what_is_counted_is_a_rate() -> None:
+    times = np.array([10_000, 20_000, 40_000], np.int64)
+    run = evaluation(
+        nested(),
+        counters=[
+            Counter("instructions", "1", True, 0, times, np.array([5.0, 25.0, 85.0])),
+            Counter("own_cores", "cores", False, None, times[:2], np.array([0.5, 1.5])),
+        ],
+    )
+    assert curves(exported(run, "perfetto")) == {
+        ("instructions, worker 0, per second", "1/s"): [(20_000, 2e6), (40_000, 3e6)],
+        ("own_cores", "cores"): [(10_000, 0.5), (20_000, 1.5)],
+    }
+    document = json.loads(exported(run, "chrome"), parse_float=str)
+    assert [(each["name"], each["ts"], each["args"]) for each in document["traceEvents"] if each["ph"] == "C"] == [
+        ("instructions, worker 0, per second", "20.000", {"1/s": "2000000.0"}),
+        ("instructions, worker 0, per second", "40.000", {"1/s": "3000000.0"}),
+        ("own_cores", "10.000", {"cores": "0.5"}),
+        ("own_cores", "20.000", {"cores": "1.5"}),
+    ]
+    assert perfetto(run) == perfetto(evaluation(nested())), "the slices are the same"
 
 
 def test_layers_lie_inside_their_call_inside_their_step() -> None:

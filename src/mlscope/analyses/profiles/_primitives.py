@@ -99,7 +99,8 @@ def within(
 ) -> Iterator[tuple[Primitive, int | None, int]]:
     """Each primitive with the row of the innermost layer, and the place of the call, that its middle lies in.
 
-    Those of no call (the warm-up) are left out.
+    Those of no call (the warm-up) are left out. The log does not tell threads: where calls go on beside each other, a
+    primitive is put into the one that began last.
 
     Args:
         found: Primitives.
@@ -111,8 +112,9 @@ def within(
     layer_begins = np.array([rows[row].begin_ns for row in order], np.int64)
     for each in found:
         middle = (each.begin_ns + each.end_ns) // 2
-        place = int(np.searchsorted(begins, middle, "right")) - 1
-        if place < 0 or middle > calls[place][1]:
+        last = int(np.searchsorted(begins, middle, "right"))
+        place = next((at for at in range(last - 1, max(-1, last - 65), -1) if middle <= calls[at][1]), None)
+        if place is None:
             continue
         yield each, _layer(middle, int(np.searchsorted(layer_begins, middle, "right")), order, rows), place
 

@@ -93,7 +93,8 @@ class _PyTorch:
             self._compile(mode, zeros)
         for _ in range(3 if script else 0):  # TorchScript is optimised in its first calls
             self.predict(zeros)
-        self._profiler = Profiler(command.profile, None if script else model) if command.profile else None
+        program, rows = None if script else model, fixed or command.batch_size
+        self._profiler = Profiler(command.profile, program, rows) if command.profile else None
         if self._profiler:
             self._predict = self._profiler.watch(self._run)
         profiler = "pytorch" if self._profiler else None

@@ -27,18 +27,21 @@ class Profiler:
 
     Args:
         folder: For what it writes.
-        program: The exported program, whose operators have names; None of TorchScript.
+        program: The exported program, whose operators have names and shapes; None of TorchScript.
+        rows: Of a call, which a shape that is open has.
     """
 
-    def __init__(self, folder: str, program: Any) -> None:
+    def __init__(self, folder: str, program: Any, rows: int) -> None:
         self._notes = Notes(folder, "pytorch", str(torch.__version__), time.time_ns)
         self._notes.set(most_calls=_MOST_CALLS, call=_CALL)
         self._notes.file("trace.json", 0)
         if program is not None:
             with open(self._notes.path("graph.json"), "w", encoding="utf-8") as file:
-                json.dump(_operators(program), file)
+                json.dump(_operators(program, rows), file)
         self._notes.save()
-        self._profile = profile(activities=[ProfilerActivity.CPU], record_shapes=True, **_all_threads())
+        self._profile = profile(
+            activities=[ProfilerActivity.CPU], record_shapes=True, profile_memory=True, **_all_threads()
+        )
         self._profile.start()
         self._running = True
 
@@ -79,10 +82,25 @@ def _all_threads() -> dict[str, Any]:
         return {}
 
 
-def _operators(program: Any) -> list[tuple[str, str]]:
-    """Name and operator (``aten::conv2d``) of each node of an exported program."""
+def _operators(program: Any, rows: int) -> list[tuple[str, str, str]]:
+    """Name, operator (``aten::conv2d``) and output of each node of an exported program that is one."""
+    fed = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"]
+    open_sizes = [str(value.shape[0]) for value in fed if isinstance(value, torch.Tensor) and value.dim()]
+    batch = next((size for size in open_sizes if not size.isdigit()), "")
     return [
-        (node.name, str(node.target).rpartition(".")[0].replace(".", "::", 1))
+        (
+            node.name,
+            str(node.target).rpartition(".")[0].replace(".", "::", 1),
+            _shape(node.meta.get("val"), {batch: str(rows)}),
+        )
         for node in program.graph.nodes
-        if node.op == "call_function"
+        if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload)
     ]
+
+
+def _shape(value: Any, known: dict[str, str]) -> str:
+    """``float32[1,32,8,8]``; nothing of what is no tensor, ``?`` for an open size that is not the batch."""
+    if not isinstance(value, torch.Tensor):
+        return ""
+    sizes = [size if size.isdigit() else known.get(size, "?") for size in map(str, value.shape)]
+    return f"{str(value.dtype).partition('.')[2]}[{','.join(sizes)}]"
