@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mlscope.analyses.profiles import Profile, read_profile
+from mlscope.analyses.profiles import ModelCalls, Profile, layers_of, read_profile
 from mlscope.analyses.profiles._xspace import _message
 
 START_NS = 1_790_000_000_000_000_000
@@ -201,6 +202,16 @@ def test_steps_of_xlas_program(tmp_path: Path) -> None:
     conv, fusion, _ = profile.runs[0].events
     assert (conv.output_shapes, conv.nodes) == ("f32[2,32,8,8]", ("jit(flat)/conv",))
     assert fusion.nodes == ("jit(flat)/add", "jit(flat)/relu/max")
+
+
+def test_a_profile_without_layers_is_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "program.txt").write_text(PROGRAM)
+    profile = read_profile(noted(xspace(tmp_path, [("ThunkExecutor::Execute", 4, 50, {})]), "jax"))
+    begin = START_NS - BEHIND_NS
+    times = np.array([(begin + 1000 * first, begin + 1000 * last) for first, last in CALLS_US], np.int64)
+    found = layers_of(profile, ModelCalls(np.arange(2), times[:, 0], times[:, 1], np.zeros(2, np.int64)))
+    assert found.rows == []
+    assert found.warnings == ["the profile of jax holds no layers of the calls that were measured"]
 
 
 @pytest.mark.parametrize("profiler", ["tensorflow", "jax"])

@@ -88,6 +88,8 @@ def layers_of(profile: Profile, calls: ModelCalls) -> Layers:
         warnings.append(f"the profiler's clock went wrong by up to {moved / 1e6:.1f} ms against that of the samples")
     if profile.runs and not used:
         warnings.append("none of the calls that were profiled is one that was measured: there are no layers")
+    if used and not rows:
+        warnings.append(f"the profile of {profile.profiler} holds no layers of the calls that were measured")
     if profile.most_calls and 0 < used < len(calls.number):
         warnings.append(
             f"layers are known of the first {used:,} of {len(calls.number):,} calls: more would make a huge profile; "
