@@ -114,8 +114,8 @@ NODES = {
 def test_a_full_trace_accounts_for_every_node(
     place: Path, tmp_path: Path, record_property: Note, framework: str
 ) -> None:
-    words = ("--model-name", "Digits_CNN", "--num-file-parts", "20", "--trace-level", "FULL_TRACE")
-    _, (found,) = predict(place, record_property, (framework,), *words)
+    words = ("--model-name", "Digits_CNN", "--num-file-parts", "20", "--batch-size", "4", "--threads", "2")
+    _, (found,) = predict(place, record_property, (framework,), *words, "--trace-level", "FULL_TRACE")
     assert found.record.trace_level == "FULL_TRACE"
     check_layers(found, NODES[framework])
     slices = check_viewers(found, tmp_path)
