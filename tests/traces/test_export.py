@@ -90,15 +90,16 @@ def test_counters_are_curves_and_what_is_counted_is_a_rate() -> None:
         ],
     )
     assert curves(exported(run, "perfetto")) == {
-        ("instructions, worker 0, per second", "1/s"): [(20_000, 2e6), (40_000, 3e6)],
+        ("instructions, worker 0, per second", "1/s"): [(20_000, pytest.approx(2e6)), (40_000, pytest.approx(3e6))],
         ("own_cores", "cores"): [(10_000, 0.5), (20_000, 1.5)],
     }
     document = json.loads(exported(run, "chrome"), parse_float=str)
-    assert [(each["name"], each["ts"], each["args"]) for each in document["traceEvents"] if each["ph"] == "C"] == [
-        ("instructions, worker 0, per second", "20.000", {"1/s": "2000000.0"}),
-        ("instructions, worker 0, per second", "40.000", {"1/s": "3000000.0"}),
-        ("own_cores", "10.000", {"cores": "0.5"}),
-        ("own_cores", "20.000", {"cores": "1.5"}),
+    shown = [each for each in document["traceEvents"] if each["ph"] == "C"]
+    assert [(each["name"], each["ts"], {key: float(text) for key, text in each["args"].items()}) for each in shown] == [
+        ("instructions, worker 0, per second", "20.000", {"1/s": pytest.approx(2e6)}),
+        ("instructions, worker 0, per second", "40.000", {"1/s": pytest.approx(3e6)}),
+        ("own_cores", "10.000", {"cores": 0.5}),
+        ("own_cores", "20.000", {"cores": 1.5}),
     ]
     assert perfetto(run) == perfetto(evaluation(nested())), "the slices are the same"
 

@@ -13,6 +13,9 @@ from mlscope.worker.protocol import Load, TraceLevel
 
 __all__ = ["Probe", "probe", "probes_of"]
 
+_FAIL_WHEN_PRINTING = frozenset(("openvino",))
+"""OpenVINO 2026.4's oneDNN prints too, but some of its convolutions then fail: could not execute a primitive."""
+
 Probe = Any
 """Has ``called()``, which is called after each call of the model, by any thread; and ``close()``."""
 
@@ -21,7 +24,7 @@ def probes_of(command: Load) -> list[Probe]:
     """The probes of a level; made before the framework is imported: they count its threads and set what it reads."""
     probes: list[Probe] = []
     if command.profile and not command.inspect:
-        if command.level >= TraceLevel.LIBRARY_TRACE:
+        if command.level >= TraceLevel.LIBRARY_TRACE and command.predictor not in _FAIL_WHEN_PRINTING:
             probes.append(Primitives(command.profile))
         if command.level >= TraceLevel.HARDWARE_TRACE:
             probes.append(Counters(command.profile))

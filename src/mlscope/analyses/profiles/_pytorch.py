@@ -1,23 +1,19 @@
 """Profiles of PyTorch: JSON in the form of Chrome's traces, microseconds since a base time of the system's clock.
 
 The operators that a call begins itself are its layers; those that they begin are parts of them. Of an exported program,
-layers are called like its nodes: both come in the same order. What was allocated meanwhile is an operator's memory.
+layers are called like its nodes: both come in the same order.
 """
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlscope.analyses.profiles._events import BrokenProfile, Clock, Event, Profile, Run
 
 __all__ = ["parse"]
-
-_MEMORY = "[memory]"
 
 
 def parse(folder: Path, notes: Mapping[str, Any], model: Path | None) -> Profile:
@@ -26,13 +22,12 @@ def parse(folder: Path, notes: Mapping[str, Any], model: Path | None) -> Profile
     try:
         trace = json.loads((folder / "trace.json").read_bytes())
         found = [event for event in trace["traceEvents"] if event.get("ph") == "X"]
-        memory = _Memory(event for event in trace["traceEvents"] if event.get("name") == _MEMORY)
     except OSError as error:
         raise BrokenProfile("trace.json is missing; the worker ended before it was written") from error
     except (ValueError, TypeError, KeyError) as error:
         raise BrokenProfile("trace.json was cut off") from error
     base_ns = int(trace.get("baseTimeNanoseconds", 0))
-    runs = _runs(found, str(notes["call"]), clock, base_ns, memory)
+    runs = _runs(found, str(notes["call"]), clock, base_ns)
     profile = Profile("pytorch", runs, most_calls=notes.get("most_calls"))
     if clock.jumped:
         profile.warnings.append("the system's clock was set during the run: layers may lie in the wrong calls")
@@ -45,29 +40,7 @@ def parse(folder: Path, notes: Mapping[str, Any], model: Path | None) -> Profile
     return profile
 
 
-class _Memory:
-    """What each thread allocated, and when."""
-
-    def __init__(self, found: Iterable[Mapping[str, Any]]) -> None:
-        by_thread: dict[int, list[tuple[float, int]]] = {}
-        for event in found:
-            size = int(event["args"]["Bytes"])
-            if size > 0:  # others are freed
-                by_thread.setdefault(int(event["tid"]), []).append((float(event["ts"]), size))
-        self._times = {thread: sorted(pairs) for thread, pairs in by_thread.items()}
-        self._sums = {
-            thread: [0, *itertools.accumulate(size for _, size in pairs)] for thread, pairs in self._times.items()
-        }
-
-    def allocated(self, thread: int, begin: float, end: float) -> int | None:
-        """Bytes between two times of the profile; None where nothing is known of any thread."""
-        if not self._times:
-            return None
-        times, sums = self._times.get(thread, []), self._sums.get(thread, [0])
-        return sums[bisect.bisect_right(times, (end, 1 << 62))] - sums[bisect.bisect_left(times, (begin, 0))]
-
-
-def _runs(found: Sequence[Mapping[str, Any]], call: str, clock: Clock, base_ns: int, memory: _Memory) -> list[Run]:
+def _runs(found: Sequence[Mapping[str, Any]], call: str, clock: Clock, base_ns: int) -> list[Run]:
     runs = []
     events = []
     for item in found:
@@ -82,11 +55,7 @@ def _runs(found: Sequence[Mapping[str, Any]], call: str, clock: Clock, base_ns: 
             told = item.get("args") or {}
             name = str(item["name"])
             shapes = _shapes(told.get("Input type", ()), told.get("Input Dims", ()))
-            first = float(item["ts"])
-            taken = memory.allocated(thread, first, first + float(item["dur"]))
-            events.append(
-                Event(name, name, begin, end, thread, holds_others=True, input_shapes=shapes, allocated_bytes=taken)
-            )
+            events.append(Event(name, name, begin, end, thread, holds_others=True, input_shapes=shapes))
     runs.sort(key=lambda run: run.begin_ns)
     by_thread: dict[int, list[Run]] = {}
     for run in runs:

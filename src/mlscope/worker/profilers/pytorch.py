@@ -39,9 +39,7 @@ class Profiler:
             with open(self._notes.path("graph.json"), "w", encoding="utf-8") as file:
                 json.dump(_operators(program, rows), file)
         self._notes.save()
-        self._profile = profile(
-            activities=[ProfilerActivity.CPU], record_shapes=True, profile_memory=True, **_all_threads()
-        )
+        self._profile = profile(activities=[ProfilerActivity.CPU], record_shapes=True, **_all_threads())
         self._profile.start()
         self._running = True
 
@@ -73,7 +71,7 @@ class Profiler:
 
 
 def _all_threads() -> dict[str, Any]:
-    """LoadGen's calls come from a thread of its own; older versions see one thread only."""
+    """LoadGen's calls come from a thread of its own; older versions see one thread only. Memory is not told of all."""
     try:
         from torch._C._profiler import _ExperimentalConfig
 
