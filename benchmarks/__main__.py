@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import comparing, openloop, serving, stacks, tracing
+from benchmarks import _pairs, comparing, openloop, serving, stacks, tracing
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate, glance
@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--quick", action="store_true", help="serving, tracing: try the code, in seconds")
     options = parser.parse_args()
-    serving.quick = tracing.quick = options.quick
+    serving.quick = tracing.quick = _pairs.hurry = options.quick
     for name in options.names:
         if name not in _ALL:
             parser.error(f"{name!r} is none of {', '.join(_ALL)}")

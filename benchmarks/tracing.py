@@ -45,6 +45,8 @@ _PAIRS = 40
 _HERE = Path(__file__).resolve().parent.parent
 _LAYERS = 60
 """Layers of a model of the size of EfficientNet_Lite0."""
+_PLANS = 10
+"""Of many evaluations, which are repetitions of so many plans."""
 
 
 def _pairs(wanted: int) -> int:
@@ -186,7 +188,7 @@ def export_million(pairs: int, folder: Path) -> list[Ratio]:
 
 
 def report_layers(pairs: int, folder: Path) -> list[Ratio]:
-    """`info evaluation layers` over 1,000 evaluations with 60 layers each, as JSON."""
+    """`info evaluation layers` over 1,000 evaluations with 60 layers each, 100 of each of ten plans, as JSON."""
     count = 30 if quick else 1_000
     home = folder / "report"
     layers = list(_summaries())
@@ -207,7 +209,8 @@ def _made(home: Path, contents: list[Callable[[Path], None]]) -> list[Record]:
             place = RunFolder.create(home / "runs", new_id())
             write(place.path)
             changes = {"id": place.path.name.removeprefix(".partial-"), "trace_level": "FRAMEWORK_TRACE", "files": ()}
-            sealed, path = place.seal(pattern.model_copy(update={**changes, "repetition": number + 1}))
+            plan = {"plan_id": f"{number % _PLANS:016x}", "repetition": number // _PLANS + 1}
+            sealed, path = place.seal(pattern.model_copy(update={**changes, **plan}))
             store.put(sealed, path, blobs=[])
             records.append(sealed)
         return records

@@ -175,7 +175,8 @@ def test_gaps_are_what_no_layer_covers(home: Path, spans: list[list[tuple[int, i
 
 def test_of_layers_that_were_laid_out_no_gaps_are_known(home: Path) -> None:
     found = compared([layered(home, FUSED)], [layered(home, FUSED, synthetic=True)])
-    assert all(group.second is None for group in found.groups if group.name)
+    assert all((group.second, group.difference_ns) == (None, 0) for group in found.groups if group.name)
+    assert [row["difference_us"] for row in layer_comparison_table(found).rows[-3:]] == [None] * 3
     assert any("the times of B are means" in note for note in found.notes)
     (parts,) = found.calls[1]
     assert parts.gaps == ()

@@ -186,6 +186,12 @@ def test_what_changed_against_another_run(home: Path) -> None:
     assert found[4] == "2 groups of nodes are fused differently, such as that of conv1: 1 layer to 2 layers"
 
 
+def test_settings_that_only_one_framework_knows_are_no_change(home: Path) -> None:
+    one = layered(home, FUSED, effective={"threads": 1, "graph_optimization_level": "all"})
+    two = layered(home, FUSED, effective={"threads": 2, "NUM_STREAMS": 1}, framework_name="openvino")
+    assert explain_change(two, one)[0] == "What differs: framework name onnxruntime to openvino, threads 1 to 2"
+
+
 def test_runs_of_different_levels_and_kinds_are_not_set_against_each_other(home: Path) -> None:
     traced = layered(home, FUSED, calls=40)
     plain = run(home, np.full(40, 100 * US), trace_level="MODEL_TRACE")

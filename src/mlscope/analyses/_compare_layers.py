@@ -54,7 +54,9 @@ class LayerGroup:
 
     @property
     def difference_ns(self) -> float:
-        """Second minus first; a side that is missing takes no time."""
+        """Second minus first; a layer that a side lacks takes no time there, a gap that is not known tells nothing."""
+        if self.name and (self.first is None or self.second is None):
+            return 0.0
         return (self.second.time_ns if self.second else 0.0) - (self.first.time_ns if self.first else 0.0)
 
 

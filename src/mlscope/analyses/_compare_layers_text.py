@@ -61,7 +61,7 @@ def _row(number: int, group: LayerGroup) -> Row:
         "second_types": _types(two),
         "first_us": one.time_ns / 1e3 if one else None,
         "second_us": two.time_ns / 1e3 if two else None,
-        "difference_us": group.difference_ns / 1e3,
+        "difference_us": None if group.name and ratio is None else group.difference_ns / 1e3,
         "ratio": ratio.value if ratio else None,
         "ratio_low": ratio.low if ratio else None,
         "ratio_high": ratio.high if ratio else None,

@@ -64,9 +64,10 @@ def _changes(one: Record, two: Record) -> Iterator[tuple[str, Any, Any]]:
             if before != after:
                 yield name.replace("_", " "), before, after
     settings: tuple[Mapping[str, Any], ...] = one.effective, two.effective
+    same = one.framework_name == two.framework_name  # else each has settings that the other does not know
     for name in dict.fromkeys((*settings[0], *settings[1])):
         before, after = (each.get(name) for each in settings)
-        if before != after and name not in _LEFT_OUT:
+        if before != after and name not in _LEFT_OUT and (same or all(name in each for each in settings)):
             yield name, _shown(before), _shown(after)
 
 
