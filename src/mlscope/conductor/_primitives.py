@@ -37,20 +37,25 @@ def note_primitives(
     """
     if run.level < TraceLevel.LIBRARY_TRACE:
         return
-    printed = False
+    printed, shown = 0, 0
     for folder, (mine, spans) in zip(folders, calls, strict=True):
         log = read_primitives(run.path / folder)
         if log is None:
             continue
-        printed = printed or bool(log.found or log.untimed)
+        printed += len(log.found) + log.untimed
         _say(run, log)
         numbers = set(mine.number.tolist())
         chosen = [row for row, layer in enumerate(rows) if layer.call in numbers]
         owners = np.zeros(0, np.int64) if layer_spans is None else layer_spans[chosen]
-        _note(run, log, ([rows[row] for row in chosen], owners), (mine, spans))
+        known = _note(run, log, ([rows[row] for row in chosen], owners), (mine, spans))
+        shown += known + log.untimed
+        if log.most_calls and 0 < known < len(mine.number) and len(mine.number) > log.most_calls:
+            run.warn(f"primitives of oneDNN are known of the first {known:,} of {len(mine.number):,} calls")
+    framework = run.prepared.plan.framework
     if not printed:
-        framework = run.prepared.plan.framework
         run.warn(f"{framework.name} {framework.version} prints no primitives of oneDNN: {run.level.name} shows none")
+    elif not shown:
+        run.warn(f"{framework.name} used no primitives of oneDNN in the measured calls: {run.level.name} shows none")
 
 
 def _say(run: Run, log: Primitives) -> None:
@@ -62,12 +67,15 @@ def _say(run: Run, log: Primitives) -> None:
 
 def _note(
     run: Run, log: Primitives, layers_spans: tuple[Sequence[Layer], Times], calls_spans: tuple[ModelCalls, Times]
-) -> None:
+) -> int:
+    """Returns in how many calls there was one."""
     (layers, owners), (calls, spans) = layers_spans, calls_spans
     bounds = list(zip(calls.begin_ns.tolist(), calls.end_ns.tolist(), strict=True))
     names, times, parents, attributes = [], [], [], []
+    known = set()
     for each, layer, call in within(log.found, layers, bounds):
         inside = bounds[call] if layer is None else (layers[layer].begin_ns, layers[layer].end_ns)
+        known.add(call)
         names.append(each.name)
         times.append((max(each.begin_ns, inside[0]), min(each.end_ns, inside[1])))
         parents.append(spans[call] if layer is None else owners[layer])
@@ -88,6 +96,7 @@ def _note(
             parent=np.array(parents, np.int64),
             attributes=attributes,
         )
+    return len(known)
 
 
 def note_dispatches(
