@@ -1,4 +1,4 @@
-"""The official checker beside ours.
+"""The official checker and scripts beside ours.
 
 Tests that need a checkout of mlcommons/inference run where MLSCOPE_TEST_INFERENCE names one.
 """
@@ -7,15 +7,30 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from mlscope.errors import DataError, StackError, UsageError
-from mlscope.submissions import ROUNDS, RULES, check_submission, report_json, report_lines, run_official
+from mlscope.submissions import (
+    ROUNDS,
+    RULES,
+    LabelType,
+    Score,
+    check_submission,
+    imagenet_accuracy,
+    report_json,
+    report_lines,
+    run_official,
+    truncate_log,
+    verify_test01,
+    verify_test01_speed,
+)
 from tests.submissions.faults import FAULTS, Fault
-from tests.submissions.small_trees import build, write
+from tests.submissions.small_trees import accuracy_log, build, detail_log, values, write
+from tests.submissions.test_accuracy import labels_of, log_of
 
 V61 = ROUNDS["v6.1"]
 
@@ -124,3 +139,74 @@ def test_the_official_checker_does_about_a_fault_what_its_rule_says(
     does = "crashes" if found.crashed else "fails" if not found.passed else "passes"
     expected = fault.official or RULES[fault.rule].official
     assert does == ("passes" if expected == "prints" else expected), (found.crashed, found.errors)
+
+
+def official_script(checkout: Path, name: str, *arguments: str | Path, cwd: Path) -> str:
+    """What a script of the checkout prints."""
+    script = checkout / name
+    if not script.is_file():
+        pytest.skip(f"the checkout has no {name}")
+    done = subprocess.run(
+        [sys.executable, "-B", str(script.resolve()), *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("label_type", ["float32", "int32", "int64"])
+def test_the_accuracy_line_is_the_official_scripts_byte_for_byte(
+    label_type: LabelType, checkout: Path, tmp_path: Path
+) -> None:
+    pairs = [(n * 7 % 300, n * 31 % 17) for n in range(400)]
+    log = log_of(tmp_path / "log.json", pairs, label_type)
+    labels = labels_of(tmp_path / "val_map.txt", [n % 17 for n in range(300)])
+    script = "vision/classification_and_detection/tools/accuracy-imagenet.py"
+    flags = ("--mlperf-accuracy-file", log, "--imagenet-val-file", labels, "--dtype", label_type)
+    assert (
+        official_script(checkout, script, *flags, cwd=tmp_path)
+        == imagenet_accuracy(log, labels, label_type).line + "\n"
+    )
+
+
+def test_a_log_is_truncated_as_the_official_script_does(checkout: Path, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        tree = build(tmp_path / name, scenarios=("SingleStream",))
+        write(tree.accuracy("SingleStream") / "mlperf_log_accuracy.json", accuracy_log(3000))
+        write(tree.accuracy("SingleStream") / "accuracy.txt", "accuracy=76.456%, good=38228, total=50000\n")
+    script = "tools/submission/truncate_accuracy_log.py"
+    flags = ("--input", tmp_path / "theirs", "--submitter", "acme", "--backup", tmp_path / "kept")
+    official_script(checkout, script, *flags, cwd=tmp_path)
+    folder = tree.accuracy("SingleStream").relative_to(tree.root)
+    ours, theirs = (tmp_path / name / folder for name in ("ours", "theirs"))
+    truncate_log(ours / "mlperf_log_accuracy.json", ours / "accuracy.txt", tmp_path / "kept.json")
+    for name in ("mlperf_log_accuracy.json", "accuracy.txt"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+
+
+@pytest.mark.parametrize("label", [6, 9])
+def test_answers_are_verified_as_the_official_script_does(label: int, checkout: Path, tmp_path: Path) -> None:
+    accuracy = log_of(tmp_path / "accuracy.json", [(n, n + 1) for n in range(100)])
+    test = log_of(tmp_path / "test.json", [(5, label), (7, 8), (300, 1)])
+    flags = ("--dtype", "float32", "-r", accuracy, "-t", test)
+    said = official_script(checkout, "compliance/TEST01/verify_accuracy.py", *flags, cwd=tmp_path).splitlines()
+    ours = verify_test01(accuracy, test)
+    assert [line for line in said if line.startswith("num_")] == [
+        line for line in ours.lines if line.startswith("num_")
+    ]
+    assert ("TEST PASS" in said) == ours.passed
+
+
+@pytest.mark.parametrize("latency_ns", [8_900_000, 9_500_000, 10_900_000, 11_200_000])
+def test_speed_is_verified_as_the_official_script_does(latency_ns: int, checkout: Path, tmp_path: Path) -> None:
+    known = [values("v6.1", "SingleStream"), values("v6.1", "SingleStream", test="TEST01")]
+    known[1]["early_stopping_latency_ss"] = latency_ns
+    logs = [tmp_path / "reference.txt", tmp_path / "test.txt"]
+    for path, of in zip(logs, known, strict=True):
+        path.write_text(detail_log(of))
+    said = official_script(
+        checkout, "compliance/TEST01/verify_performance.py", "-r", logs[0], "-t", logs[1], cwd=tmp_path
+    )
+    assert ("TEST PASS" in said.splitlines()) == verify_test01_speed(*map(Score.of, known)).passed

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from mlscope._files import digest
 from mlscope.submissions._check_accuracy import check_accuracy
 from mlscope.submissions._check_compliance import check_compliance
 from mlscope.submissions._check_run import Judged, check_run
@@ -187,7 +186,8 @@ class ResultChecker:
         file = run / "mlperf_log_detail.txt"
         if self._scope.size(file) is None:
             return
-        sha256 = digest(self._scope.root / file)
+        if (sha256 := self._scope.digest(file)) is None:
+            return
         other = self._runs.setdefault(sha256, (role, file, inferred))
         if other[1] == file or (other[0] == role and (inferred or other[2])):
             return

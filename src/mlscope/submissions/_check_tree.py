@@ -153,7 +153,7 @@ def check_files(scope: Scope, base: PurePath) -> None:
                 scope.findings.add("file-name", path, f"its name is {entry.name!r}")
             if entry.is_symlink():
                 scope.findings.add("file-symlink", path, "it is a symbolic link")
-            elif entry.is_file(follow_symlinks=False) and (size := entry.stat().st_size) > _MAX_BYTES:
+            elif entry.is_file(follow_symlinks=False) and (size := scope.size(path) or 0) > _MAX_BYTES:
                 scope.findings.add("file-size", path, f"it has {size / 2**20:.0f} MiB")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from mlscope._files import digest
 from mlscope.submissions._findings import Findings
 from mlscope.submissions._rounds import Round
 
@@ -50,17 +51,25 @@ class Scope:
 
     def is_folder(self, path: PurePath) -> bool:
         """Whether there is such a folder."""
-        return (self.root / path).is_dir()
+        return os.path.isdir(self.root / path)  # unlike Path.is_dir, no folder above it that is closed is an error
 
     def size(self, path: PurePath) -> int | None:
         """Bytes of a file; None: there is none."""
         full = self.root / path
-        return full.stat().st_size if full.is_file() else None
+        return os.path.getsize(full) if os.path.isfile(full) else None
+
+    def digest(self, path: PurePath) -> str | None:
+        """SHA-256 of a file; None: it cannot be read (which is then a finding)."""
+        try:
+            return digest(self.root / path)
+        except OSError as error:
+            self.findings.add("unreadable", path, f"it cannot be read: {error.strerror}")
+            return None
 
     def text(self, path: PurePath) -> str | None:
         """Text of a small file; None: there is none, or it cannot be read (which is then a finding)."""
         full = self.root / path
-        if not full.is_file():
+        if not os.path.isfile(full):
             return None
         try:
             with full.open("rb") as file:

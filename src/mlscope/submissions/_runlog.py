@@ -9,7 +9,7 @@ from pathlib import PurePath
 from mlscope.submissions._detail import DETAIL_FILE, Detail
 from mlscope.submissions._evidence import Scope
 from mlscope.submissions._logs import LoadGenLog, read_logs
-from mlscope.submissions._summary import Summary
+from mlscope.submissions._summary import SUMMARY_FILE, Summary
 
 __all__ = ["RunLog", "read_run"]
 
@@ -39,11 +39,15 @@ def read_run(scope: Scope, folder: PurePath) -> RunLog | None:
         None: there is no detail log.
     """
     path = scope.root / folder / DETAIL_FILE
-    if not path.is_file():
+    if scope.size(folder / DETAIL_FILE) is None:
         return None
     log = read_logs(path.parent)
     if (problem := _problem(scope, log.detail)) is not None:
         scope.findings.add("log-broken", folder / DETAIL_FILE, problem)
+    if log.summary is not None and not log.summary.complete:
+        scope.findings.add(
+            "log-broken", folder / SUMMARY_FILE, "it is cut off before LoadGen's last sentence", "warning"
+        )
     if log.detail is None:
         return RunLog(log, {}, (), _told(log.summary))
     values: dict[str, object] = dict(log.detail.values)
