@@ -130,6 +130,8 @@ def test_a_tree_of_two_rounds_is_told_from_its_first_log_with_seeds(tmp_path: Pa
     with pytest.raises(UsageError, match=r"its round cannot be told.*give --round"):
         check_submission(tmp_path)
     assert not check_submission(tmp_path, tree.round_name).passed
+    shutil.copytree(tree.root / "closed", tmp_path / "inference_results_v5.1" / "closed")
+    assert check_submission(tmp_path / "inference_results_v5.1").round.name == "v5.1"
 
 
 def test_what_is_no_submission_is_refused(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from mlscope.submissions._check_tree import DIVISIONS, check_files, check_root, 
 from mlscope.submissions._evidence import Scope, number
 from mlscope.submissions._findings import Finding, Findings
 from mlscope.submissions._official_checker import OfficialVerdict
-from mlscope.submissions._rounds import Round, Seeds, find_round, round_of_seeds
+from mlscope.submissions._rounds import ROUNDS, Round, Seeds, find_round, round_of_seeds
 from mlscope.submissions._rules import RULES
 from mlscope.submissions._runlog import read_run
+from mlscope.submissions._tree import guess_round
 
 __all__ = ["CheckReport", "check_submission"]
 
@@ -51,7 +52,7 @@ def check_submission(
 
     Args:
         root: The folder with the divisions `closed`, `open` or `network` in it.
-        round_name: `v0.5`, `v5.0`, … `v6.1`; None: told by the seeds in the logs.
+        round_name: `v0.5`, `v5.0`, … `v6.1`; None: told by the seeds in the logs, or else by the folder's name.
         submitter: Check only this one; None: all.
         skip_dataset_size: Only warn of accuracy runs over a part of the data set, as the official checker's
             `--skip-dataset-size-check` does.
@@ -115,7 +116,7 @@ class _Submitter:
 
 
 def _told_round(root: Path) -> Round:
-    """The round whose seeds the logs of a tree have."""
+    """The round whose seeds the logs of a tree have, or that its folder's name tells."""
     for path in _detail_logs(root):
         scope = Scope(root, find_round("v0.5"), Findings(RULES))
         log = read_run(scope, path.parent.relative_to(root))
@@ -124,6 +125,8 @@ def _told_round(root: Path) -> Round:
         told = round_of_seeds(Seeds(*(int(seed or 0) for seed in seeds)))
         if told is not None:
             return told
+    if (name := guess_round(root)) in ROUNDS:
+        return ROUNDS[name]
     raise UsageError(
         "its round cannot be told: no performance log has the seeds of one", where=str(root), hint="give --round"
     )
