@@ -137,7 +137,7 @@ def test_a_tree_of_two_rounds_is_told_from_its_first_log_with_seeds(tmp_path: Pa
 def test_what_is_no_submission_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         check_submission(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no submission.*closed \| open \| network"):
+    with pytest.raises(DataError, match=r"no submission.*closed \| network \| open"):
         check_submission(tmp_path)
     build(tmp_path)
     with pytest.raises(UsageError, match='no submitter "nobody"'):

@@ -11,14 +11,14 @@ from typing import Any
 from mlscope.errors import DataError, UsageError
 from mlscope.submissions._check_result import CheckedResult, ResultChecker
 from mlscope.submissions._check_system import check_system
-from mlscope.submissions._check_tree import DIVISIONS, check_files, check_root, check_submitter
+from mlscope.submissions._check_tree import check_files, check_root, check_submitter
 from mlscope.submissions._evidence import Scope, number
 from mlscope.submissions._findings import Finding, Findings
 from mlscope.submissions._official_checker import OfficialVerdict
 from mlscope.submissions._rounds import ROUNDS, Round, Seeds, find_round, round_of_seeds
 from mlscope.submissions._rules import RULES
 from mlscope.submissions._runlog import read_run
-from mlscope.submissions._tree import guess_round
+from mlscope.submissions._tree import DIVISIONS, guess_round
 
 __all__ = ["CheckReport", "check_submission"]
 

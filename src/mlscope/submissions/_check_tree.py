@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from mlscope.submissions._evidence import Scope
+from mlscope.submissions._tree import DIVISIONS
 
-__all__ = ["DIVISIONS", "check_files", "check_result_files", "check_root", "check_submitter"]
-
-DIVISIONS = ("closed", "open", "network")
+__all__ = ["check_files", "check_result_files", "check_root", "check_submitter"]
 
 _MAX_BYTES = 50 * 1024 * 1024
 _ODD = re.compile(r"[\x00-\x1f\x7f\\\udc80-\udcff ]|^\.")
