@@ -125,7 +125,7 @@ def _told_round(root: Path) -> Round:
         told = round_of_seeds(Seeds(*(int(seed or 0) for seed in seeds)))
         if told is not None:
             return told
-    if (name := guess_round(root)) in ROUNDS:
+    if (name := guess_round(root)) is not None and name in ROUNDS:
         return ROUNDS[name]
     raise UsageError(
         "its round cannot be told: no performance log has the seeds of one", where=str(root), hint="give --round"
