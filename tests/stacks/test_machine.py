@@ -96,6 +96,7 @@ def test_the_public_names_are_these() -> None:
         "framework_states",
         "host_stack",
         "judge",
+        "known_ceilings",
         "list_stacks",
         "lock_stack",
         "machine_ceilings",
