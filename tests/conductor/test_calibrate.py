@@ -28,6 +28,13 @@ def test_one_disturbed_block_does_not_decide() -> None:
     assert calibrate(["slow", "quick"], lambda name, _: next(blocks[name]))[0] == "quick"
 
 
+def test_who_begins_badly_stays_in_as_long_as_is_wanted() -> None:
+    blocks = {"steady": iter([60.0] * 5), "lucky": iter([100.0, 30.0, 30.0, 30.0, 30.0])}
+    best, trials = calibrate(["steady", "lucky"], lambda name, _: next(blocks[name]), kept=(0.0, 0.4))
+    assert best == "steady"
+    assert [len(trial.scores) for trial in trials] == [5, 5]
+
+
 def test_of_equals_the_first_is_taken() -> None:
     assert calibrate(["small", "large"], lambda name, _: {"small": 99.5, "large": 100.0}[name])[0] == "small"
 

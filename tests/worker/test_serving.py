@@ -263,6 +263,15 @@ def test_a_probe_tells_the_throughput_of_all_streams_and_the_time_of_each_batch(
         assert len(seen.batch_ns) >= 20
 
 
+@pytest.mark.alone
+def test_a_probe_keeps_the_streams_as_busy_as_it_was_told(worker: WorkerProcess) -> None:
+    options = {"law": "constant:5ms"}
+    worker.load("sleep", [Tensor("x", "float32", (2,))], batch=1, streams=2, options=options)
+    seen = worker.ask(Probe(2.0, 1, busy=0.5), Probed)
+    assert min(seen.batch_ns) >= 5 * MS
+    assert 0.4 <= sum(seen.batch_ns) / (2 * 2.0e9) <= 0.6
+
+
 def test_a_probe_of_a_model_that_fails_says_so(worker: WorkerProcess) -> None:
     worker.load("onnxruntime", [Tensor("x", "int64", (1,))], graph=models.picky(worker.folder / "picky.onnx", rows=1))
     failed = worker.ask(Probe(0.1, 1), Failed)

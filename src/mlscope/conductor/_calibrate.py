@@ -10,11 +10,11 @@ from typing import Generic, TypeVar
 
 from mlscope.errors import MlscopeError
 
-__all__ = ["Trial", "calibrate"]
+__all__ = ["KEPT", "Trial", "calibrate"]
 
 Candidate = TypeVar("Candidate", bound=Hashable)
 
-_KEPT = (0.7, 0.85, 0.95)
+KEPT = (0.7, 0.85, 0.95)
 """A candidate whose best score is below this share of the best one's is out: after the first, second, later rounds."""
 _LAST = 3
 """A score is the median of so many blocks, the last ones, which are the longest."""
@@ -44,6 +44,7 @@ def calibrate(
     *,
     budget_s: float = 60.0,
     rounds: int = 5,
+    kept: Sequence[float] = KEPT,
     tell: Callable[[int, float], None] = lambda done, share: None,
 ) -> tuple[Candidate, list[Trial[Candidate]]]:
     """The best candidate by the median of its blocks, and the evidence.
@@ -58,6 +59,8 @@ def calibrate(
             candidate for which it raises a MlscopeError is out.
         budget_s: When this is over, no further block begins.
         rounds: At most.
+        kept: A candidate whose best score is below this share of the best one's is out: after the first, the second,
+            and so on, the last of them for all later rounds.
         tell: Hears how many blocks are through, and which share of the budget is spent.
 
     Raises:
@@ -79,7 +82,7 @@ def calibrate(
             tell(blocks, spent)
         left = [trial for trial in left if trial.error is None and trial.scores]
         best = max((max(trial.scores) for trial in left), default=0.0)  # what disturbs a block only makes it slower
-        left = [trial for trial in left if max(trial.scores) >= best * _KEPT[min(number, len(_KEPT) - 1)]]
+        left = [trial for trial in left if max(trial.scores) >= best * kept[min(number, len(kept) - 1)]]
         if len(left) <= 1:
             break
     if not left:

@@ -22,7 +22,7 @@ import numpy as np
 from mlscope._files import write_atomic
 from mlscope._home import cache_dir
 from mlscope._schema import canonical_digest
-from mlscope.conductor._calibrate import Trial, calibrate
+from mlscope.conductor._calibrate import KEPT, Trial, calibrate
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._prepare import Prepared, execution
 from mlscope.conductor._serving import chosen_layout, host_threads, is_served, open_axes
@@ -38,6 +38,11 @@ __all__ = ["Layout", "layouts", "tune"]
 _BUDGET_S = 60.0
 _BLOCKS_S = (0.4, 0.8, 1.6, 3.2)
 """Lengths of the blocks of the first rounds, and of all later ones: the fewer are left, the better they are known."""
+_TAIL_BLOCKS_S = (3.2,)
+_TAIL_KEPT = (0.0, 0.4, 0.7)
+"""Of Server, which a percentile decides: it takes some hundred calls to see it, and it scatters more than a median."""
+_BUSY = 0.5
+"""Share of the time that a server's streams are busy when a latency bound of few calls is just kept."""
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _SERVER_BOUND_NS = 100_000_000
 """LoadGen's default."""
@@ -110,17 +115,26 @@ def _calibrate(
     prepared: Prepared, inputs: list[Tensor], candidates: list[Layout], observer: Observer
 ) -> tuple[Layout, list[Trial[Layout]]]:
     observer.stage("calibrate", 100)
+    tail = _by_tail(prepared)
+    lengths = _TAIL_BLOCKS_S if tail else _BLOCKS_S
     with _Workers.opened(prepared, inputs, candidates) as workers:
 
         def measure(layout: Layout, number: int) -> float:
-            return _score(prepared, layout, workers.probe(layout, _BLOCKS_S[min(number, len(_BLOCKS_S) - 1)]))
+            return _score(prepared, layout, workers.probe(layout, lengths[min(number, len(lengths) - 1)]))
 
         return calibrate(
             candidates,
             measure,
             budget_s=_BUDGET_S,
+            kept=_TAIL_KEPT if tail else KEPT,
             tell=lambda blocks, share: observer.advance(min(99, int(100 * share))),
         )
+
+
+def _by_tail(prepared: Prepared) -> bool:
+    """Whether layouts are judged by a percentile of their calls' times: Server, and requests beside LoadGen."""
+    load = prepared.plan.load
+    return load is None or load.scenario == "Server"
 
 
 class _Workers:
@@ -152,7 +166,8 @@ class _Workers:
         """Run one block."""
         load = self._prepared.plan.load
         rows = 1 if load is not None and load.scenario == "Server" else layout.batch
-        answer = self._worker(layout).ask(Probe(seconds, rows))
+        busy = _BUSY if _by_tail(self._prepared) else 1.0
+        answer = self._worker(layout).ask(Probe(seconds, rows, busy))
         if not isinstance(answer, Probed):
             raise WorkerError(f"the worker answered {type(answer).__name__} to Probe")
         return answer
@@ -255,7 +270,7 @@ def _evidence(prepared: Prepared, best: Layout, trials: Sequence[Trial[Layout]])
         "scenario": load.scenario if load else None,
         "unit": _unit(prepared),
         "chosen": dataclasses.asdict(best),
-        "block_s": _BLOCKS_S[-1],
+        "block_s": (_TAIL_BLOCKS_S if _by_tail(prepared) else _BLOCKS_S)[-1],
         "tried": [
             {
                 **dataclasses.asdict(trial.candidate),

@@ -257,10 +257,7 @@ class LoadTest:
 
 @dataclasses.dataclass(frozen=True)
 class TestDone:
-    """Worker → core: the test is over; ``effective`` are the TestSettings as they were used.
-
-    ``serving`` tells of streams, cores and the queue where there were any.
-    """
+    """Worker → core: the test is over; ``effective`` are the TestSettings as used, ``serving`` its streams and queue."""
 
     __test__ = False  # not a pytest class
 
@@ -275,10 +272,11 @@ class TestDone:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Core → worker: run batches of `max_batch` random samples on all streams for so long, always with more waiting."""
+    """Core → worker: run batches of random samples on all streams, which are `busy` for this share of the time."""
 
     seconds: float
     max_batch: int
+    busy: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""A short look at how fast the model's streams are when they never wait: what calibration compares."""
+"""A short look at how fast the model's streams are, always busy or as busy as requests keep them: for calibrations."""
 
 from __future__ import annotations
 
 import functools
+import random
 import time
 from typing import Any
 
@@ -17,10 +18,15 @@ __all__ = ["run"]
 
 _LEAST = 3
 """Batches of each stream, at least."""
+_RECENT = 20
+"""Batches whose mean time tells how often others must come."""
 
 
 def run(command: Probe, model: Model) -> Probed:
     """Run full batches for as long as the command says.
+
+    Where the streams shall be busy for a share of the time only, batches come at random (Poisson), as the requests of
+    a server do: a machine whose cores are all busy all the time disturbs calls that one with idle times does not.
 
     Raises:
         Problem: The model failed, or it takes no batch of this size.
@@ -48,9 +54,13 @@ def run(command: Probe, model: Model) -> Probed:
     # Every second batch lies side by side and is fed where it lies, as samples in LoadGen's order mostly do not.
     orders = [list(range(rows)), list(range(2 * rows - 1, rows - 1, -1))]
     none = [-1] * rows
-    begin = time.perf_counter_ns()
+    begin, arrivals = time.perf_counter_ns(), random.Random(0)
     end, number = begin + round(1e9 * command.seconds), 0
     while (number < _LEAST * model.streams or time.perf_counter_ns() < end) and not errors:
+        known = times[0][-_RECENT:]
+        if command.busy < 1 and known:
+            mean_s = sum(stop - start for start, stop in known) / len(known) / 1e9
+            time.sleep(arrivals.expovariate(command.busy * model.streams / mean_s))
         serving.put(none, orders[number % 2], none, none, wait=True)
         number += 1
     serving.drain()
@@ -65,7 +75,7 @@ def run(command: Probe, model: Model) -> Probed:
 @functools.lru_cache
 def _random(element_type: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """Seeded samples: normal numbers, bytes, or 0 and 1 for other whole numbers."""
-    random, dtype = np.random.default_rng(0), np.dtype(element_type)
+    generator, dtype = np.random.default_rng(0), np.dtype(element_type)
     if dtype.kind == "f":
-        return random.standard_normal(shape, np.float32).astype(dtype)
-    return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
+        return generator.standard_normal(shape, np.float32).astype(dtype)
+    return generator.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
