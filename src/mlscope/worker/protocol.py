@@ -257,7 +257,7 @@ class LoadTest:
 
 @dataclasses.dataclass(frozen=True)
 class TestDone:
-    """Worker → core: the test is over; ``effective`` are the TestSettings as used, ``serving`` its streams and queue."""
+    """Worker → core: the test is over; ``effective`` are TestSettings as used, ``serving`` its streams and queue."""
 
     __test__ = False  # not a pytest class
 
