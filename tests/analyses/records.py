@@ -1,12 +1,13 @@
 """Records to analyse: one complete prediction, one benchmark, one that failed before it measured anything."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 
-from mlscope.analyses import accuracy_result, latency_result
-from mlscope.results import AccuracyResult, LatencyResult, LoadGenResult, Record, System, Timings
+from mlscope.analyses import Table, accuracy_result, latency_result, run
+from mlscope.results import AccuracyResult, Evaluation, LatencyResult, LoadGenResult, Record, System, Timings
 
 Result = TypeVar("Result", AccuracyResult, LatencyResult)
 
@@ -96,3 +97,18 @@ def three() -> list[Record]:
         ),
         record(1, accuracy=rounded(accuracy()), latency=(rounded(latency("batch")),), timings=timings),
     ]
+
+
+def bare(records: Sequence[Record]) -> list[Evaluation]:
+    """Evaluations without any files."""
+
+    def nothing(name: str) -> Any:
+        raise AssertionError(f"{name} is not needed")
+
+    return [Evaluation(each, nothing) for each in records]
+
+
+def report(name: str, records: Sequence[Record]) -> list[Table]:
+    """A report that needs the records alone; `all`: accuracy, latency and duration."""
+    names = ("accuracy", "latency", "duration") if name == "all" else (name,)
+    return [run(each, bare(records))[0] for each in names]

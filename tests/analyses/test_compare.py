@@ -18,9 +18,9 @@ from mlscope.analyses import (
     compare_json,
     compare_lines,
     compare_table,
-    stability,
     to_text,
 )
+from mlscope.analyses import run as analyse
 from mlscope.errors import UsageError
 from tests.analyses.runs import run
 from tests.stats.series import latencies
@@ -174,7 +174,7 @@ def test_stability_tells_of_warm_up_drift_and_outliers(home: Path) -> None:
     warm = latencies(3000, 2)
     warm[:300] *= 2
     slower = latencies(3000, 3) * np.linspace(1, 1.2, 3000)
-    table = stability([run(home, steady), run(home, warm), run(home, slower), run(home, steady[:10])])
+    (table,) = analyse("stability", [run(home, steady), run(home, warm), run(home, slower), run(home, steady[:10])])
     assert [row["verdict"] for row in table.rows] == ["steady", "warming up", "slower over time", "too few"]
     cut = table.rows[1]["warmup_cut"]
     assert isinstance(cut, int)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlscope.analyses import Column, Table, latencies_table, run, to_csv, to_json, to_text
-from tests.analyses.records import accuracy, latency, record, three
+from mlscope.analyses import Column, Table, latencies_table, to_csv, to_json, to_text
+from tests.analyses.records import accuracy, latency, record, report, three
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -33,16 +33,16 @@ def table(*values: Any, unit: str | None = None) -> Table:
 
 @pytest.mark.parametrize("name", ["accuracy", "latency", "duration", "all"])
 def test_json_and_csv_are_as_in_the_golden_files(name: str) -> None:
-    tables = run(name, three())
+    tables = report(name, three())
     assert same(to_json(tables), f"{name}.json")
     assert same(to_csv(tables), f"{name}.csv")
 
 
 @pytest.mark.parametrize("width", [None, 80, 120])
 def test_text_is_as_in_the_golden_files(width: int | None) -> None:
-    assert same(to_text(run("all", three()), width=width), f"all-{width or 'wide'}.txt")
+    assert same(to_text(report("all", three()), width=width), f"all-{width or 'wide'}.txt")
     one_model = [record(i, latency=(latency(),), accuracy=accuracy()) for i in (3, 2, 1)]
-    assert same(to_text(run("all", one_model), width=width), f"one-model-{width or 'wide'}.txt")
+    assert same(to_text(report("all", one_model), width=width), f"one-model-{width or 'wide'}.txt")
 
 
 @pytest.mark.parametrize("of", ["sample", "query", "batch"])
@@ -51,14 +51,14 @@ def test_latencies_table_is_as_in_the_golden_files(of: str) -> None:
 
 
 def test_one_analysis_is_a_json_list_and_several_are_an_object() -> None:
-    assert [row["status"] for row in json.loads(to_json(run("accuracy", three())))] == [
+    assert [row["status"] for row in json.loads(to_json(report("accuracy", three())))] == [
         "failed",
         "complete",
         "complete",
     ]
-    assert list(json.loads(to_json(run("all", three())))) == ["accuracy", "latency", "duration"]
-    assert json.loads(to_json(run("accuracy", []))) == []
-    assert json.loads(to_json(run("all", []))) == {"accuracy": [], "latency": [], "duration": []}
+    assert list(json.loads(to_json(report("all", three())))) == ["accuracy", "latency", "duration"]
+    assert json.loads(to_json(report("accuracy", []))) == []
+    assert json.loads(to_json(report("all", []))) == {"accuracy": [], "latency": [], "duration": []}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -97,14 +97,14 @@ def test_json_and_csv_keep_every_digit(values: list[float]) -> None:
 
 
 def test_csv_of_several_analyses_is_one_table_that_names_the_analysis() -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(run("all", three())), newline="")))
+    rows = list(csv.DictReader(io.StringIO(to_csv(report("all", three())), newline="")))
     assert [row["analysis"] for row in rows] == ["accuracy"] * 3 + ["latency"] * 4 + ["duration"] * 3
     assert all(None not in row and None not in row.values() for row in rows)
 
 
 def test_no_header_leaves_out_titles_and_nothing_else() -> None:
-    tables = run("latency", three())
-    assert to_csv(tables) == to_csv(run("latency", []), header=True) + to_csv(tables, header=False)
+    tables = report("latency", three())
+    assert to_csv(tables) == to_csv(report("latency", []), header=True) + to_csv(tables, header=False)
     lines = to_text(tables, header=False, width=40).splitlines()
     assert [line.split()[0] for line in lines] == ["0199abcd0003", "0199abcd0002", "0199abcd0002", "0199abcd0001"]
     assert len({len(re.split(r"  +", line.replace('Odd, "quoted"', "Odd"))) for line in lines}) == 1
@@ -114,39 +114,39 @@ def test_no_header_leaves_out_titles_and_nothing_else() -> None:
 def test_text_is_no_wider_than_the_terminal(width: int) -> None:
     for records in (three(), three()[:1], three()[1:2], three() * 5):
         for name in ("accuracy", "latency", "duration", "all"):
-            assert max(map(len, to_text(run(name, records), width=width).splitlines())) <= width
+            assert max(map(len, to_text(report(name, records), width=width).splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", [None, 40, 80, 120])
 def test_text_shows_every_record_and_its_status(width: int | None) -> None:
-    text = to_text(run("accuracy", three()), width=width)
+    text = to_text(report("accuracy", three()), width=width)
     assert all(f"0199abcd000{i}" in text for i in (1, 2, 3))
     assert len(re.findall(r"\bfailed\b", text)) >= 1
     assert "complete" in text
 
 
 def test_what_the_terminal_has_no_room_for_is_named() -> None:
-    text = to_text(run("latency", [record(2, latency=(latency(),)), record(1, latency=(latency(),))]), width=80)
+    text = to_text(report("latency", [record(2, latency=(latency(),)), record(1, latency=(latency(),))]), width=80)
     assert "no room for p99.9, max" in text
-    assert "no room" not in to_text(run("latency", [record(latency=(latency(),))]), width=300)
+    assert "no room" not in to_text(report("latency", [record(latency=(latency(),))]), width=300)
 
 
 def test_colours_only_when_asked_for() -> None:
-    tables = run("accuracy", three())
+    tables = report("accuracy", three())
     assert "\x1b" not in to_text(tables)
     assert "\x1b[31mfailed" in to_text(tables, color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", to_text(tables, color=True)) == to_text(tables)
 
 
 def test_a_record_cannot_steer_the_terminal() -> None:
-    text = to_text(run("accuracy", [record(model_name="\x1b[2J[bold]evil[/bold]\nline")]))
+    text = to_text(report("accuracy", [record(model_name="\x1b[2J[bold]evil[/bold]\nline")]))
     assert "\x1b" not in text
     assert "[2J[bold]evil[/bold]\N{REPLACEMENT CHARACTER}line" in text
 
 
 def test_ids_are_shown_as_long_as_it_takes_to_tell_them_apart() -> None:
     twins = [record(1), record(1).model_copy(update={"id": "0199abcd000170009000000000000000"})]
-    text = to_text(run("accuracy", twins))
+    text = to_text(report("accuracy", twins))
     assert "0199abcd000170008" in text
     assert "0199abcd000170009" in text
 
@@ -158,7 +158,7 @@ def test_a_table_without_ids_is_shown_too() -> None:
 
 
 def test_no_records_say_so() -> None:
-    assert to_text(run("latency", [])) == "no evaluations\n"
+    assert to_text(report("latency", [])) == "no evaluations\n"
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,6 @@ def test_text_writes_numbers_for_people(value: Any, unit: str | None, text: str)
 
 
 def test_created_at_stands_in_every_row() -> None:
-    for rows in json.loads(to_json(run("all", three()))).values():
+    for rows in json.loads(to_json(report("all", three()))).values():
         for row in rows:
             assert datetime.fromisoformat(row["created_at"]).tzinfo == UTC

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlscope.analyses import comparison, latency_result, levels, overheads
+from mlscope.analyses import comparison, latency_result, overheads
 from mlscope.results import Record
-from tests.analyses.records import record
+from tests.analyses.records import record, report
 
 
 def traced(number: int, level: str, median_us: int, **changes: object) -> Record:
@@ -21,7 +21,7 @@ def test_each_level_is_set_against_the_least() -> None:
     records = [
         traced(1, "FRAMEWORK_TRACE", 150), traced(2, "MODEL_TRACE", 101), traced(3, "APPLICATION_TRACE", 100),
     ]  # fmt: skip
-    rows = levels(records).rows
+    rows = report("levels", records)[0].rows
     assert [row["trace_level"] for row in rows] == ["FRAMEWORK_TRACE", "MODEL_TRACE", "APPLICATION_TRACE"]
     assert [row["baseline_level"] for row in rows] == ["APPLICATION_TRACE", "APPLICATION_TRACE", None]
     assert [row["tracing_overhead"] for row in rows] == [pytest.approx(0.5), pytest.approx(0.01), None]
@@ -45,7 +45,7 @@ def test_runs_of_a_level_count_together_and_give_an_interval() -> None:
     assert ratio.low is not None
     assert ratio.high is not None
     assert 1.9 < ratio.low < 2 < ratio.high < 2.1
-    assert [row["level_runs"] for row in levels(records).rows] == [3] * 6
+    assert [row["level_runs"] for row in report("levels", records)[0].rows] == [3] * 6
 
 
 def test_only_runs_that_differ_in_their_level_alone_are_set_against_each_other() -> None:
@@ -63,6 +63,6 @@ def test_only_runs_that_differ_in_their_level_alone_are_set_against_each_other()
 
 def test_a_run_without_latencies_has_a_row_and_no_cost() -> None:
     failed = record(2, status="failed", trace_level="FRAMEWORK_TRACE", experiment="levels-1")
-    (first, second) = levels([traced(1, "MODEL_TRACE", 100), failed]).rows
+    (first, second) = report("levels", [traced(1, "MODEL_TRACE", 100), failed])[0].rows
     assert first["p50_ms"] == pytest.approx(0.1)
     assert (second["status"], second["p50_ms"]) == ("failed", None)

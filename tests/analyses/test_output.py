@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mlscope.analyses import run, to_csv, to_json, to_text, write_output
+from mlscope.analyses import to_csv, to_json, to_text, write_output
 from mlscope.errors import ResourceError, UsageError
-from tests.analyses.records import three
+from tests.analyses.records import report, three
 
 ACCURACY = {
-    "json": to_json(run("accuracy", three())),
-    "csv": to_csv(run("accuracy", three())),
-    "table": to_text(run("accuracy", three())),
+    "json": to_json(report("accuracy", three())),
+    "csv": to_csv(report("accuracy", three())),
+    "table": to_text(report("accuracy", three())),
 }
 FORMATS = [("table", ".tbl"), ("csv", ".csv"), ("json", ".json")]
 
@@ -58,7 +58,7 @@ def test_append_makes_one_json_list(tmp_path: Path) -> None:
 
 
 def test_append_joins_json_objects_by_analysis(tmp_path: Path) -> None:
-    text = to_json(run("all", three()))
+    text = to_json(report("all", three()))
     for _ in range(2):
         write_output({"json": text}, tmp_path / "report", append=True)
     document = json.loads((tmp_path / "report.json").read_text())
@@ -66,7 +66,7 @@ def test_append_joins_json_objects_by_analysis(tmp_path: Path) -> None:
 
 
 def test_append_does_not_repeat_the_header_of_csv(tmp_path: Path) -> None:
-    headless = to_csv(run("accuracy", three()), header=False)
+    headless = to_csv(report("accuracy", three()), header=False)
     path = tmp_path / "report.csv"
     for text in (ACCURACY["csv"], ACCURACY["csv"], headless):
         write_output({"csv": text}, path, append=True)
@@ -104,7 +104,7 @@ def test_append_to_an_empty_file_writes_it(tmp_path: Path, form: str, suffix: st
         ("json", '{"accuracy": []}', "another kind of report"),
         ("json", "5", "another kind of report"),
         ("csv", "id,other\r\n1,2\r\n", "other columns"),
-        ("csv", to_csv(run("latency", three())), "other columns"),
+        ("csv", to_csv(report("latency", three())), "other columns"),
     ],
 )
 def test_append_refuses_what_does_not_fit_and_leaves_it(tmp_path: Path, form: str, there: str, reason: str) -> None:

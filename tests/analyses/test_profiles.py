@@ -11,11 +11,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from mlscope.analyses.profiles import ModelCalls, layers_of, read_profile, summed_up, trimmed_mean
+from mlscope.analyses.profiles import ModelCalls, layers_of, read_profile, summed_up
 from mlscope.analyses.profiles._events import Event
 from mlscope.analyses.profiles._fusion import account
 
@@ -136,17 +134,6 @@ def test_streams_that_share_a_session_are_told_by_their_threads(tmp_path: Path) 
     both = ModelCalls(both.number, both.begin_ns, both.end_ns, np.array([0, 1, 0, 1]))
     found = layers_of(read_profile(left(tmp_path, events)), both)
     assert [(row.call, row.thread) for row in found.rows] == [(0, 1), (1, 2), (2, 1), (3, 2)]
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=1))
-def test_the_trimmed_mean_cuts_both_ends_alike(values: list[int]) -> None:
-    mirrored = [max(values) - value for value in values]
-    assert trimmed_mean(values) == pytest.approx(max(values) - trimmed_mean(mirrored), abs=1e-3)
-    assert min(values) - 1e-3 <= trimmed_mean(values) <= max(values) + 1e-3
-
-
-def test_the_trimmed_mean_of_ten_leaves_two_out_at_each_end() -> None:
-    assert trimmed_mean([1000, 1, 2, 3, 4, 5, 6, 7, 8, -900]) == pytest.approx(4.5)
 
 
 def written(model: Path, level: Any) -> Path:

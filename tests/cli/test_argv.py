@@ -108,6 +108,26 @@ def test_other_words_for_a_command() -> None:
     assert line("help", "runs", "list") == Line(("runs", "list"), ("--help",), ())
 
 
+@pytest.mark.parametrize(
+    ("words", "path", "arguments"),
+    [
+        ("info evaluation model info", "model", ()),
+        ("info evaluation model", "model", ()),
+        ("info evaluation layer info --batch_size 4", "layers", ("--batch-size=4",)),
+        ("info evaluation layer aggre_info", "layer-aggregate", ()),
+        ("info evaluation layer_tree", "layer-tree", ()),
+        ("info evaluation gpu_kernel layer_aggre_gpu_cpu", "kernels", ("--by", "layer")),
+        ("--batch_size=4 evaluation gpu_kernel name_aggre_info", "kernels", ("--by", "name", "--batch-size=4")),
+        ("evaluation event_flow", "eventflow", ()),
+        ("info evaluation flow", "eventflow", ()),
+        ("info evaluation database divergence", "divergence", ()),
+        ("database kldivergence", "divergence", ()),
+    ],
+)
+def test_reports_by_the_originals_words(words: str, path: str, arguments: tuple[str, ...]) -> None:
+    assert line(*words.split()) == Line(("info", "evaluation", path), arguments, ())
+
+
 def test_the_last_of_equal_flags_stays_the_last() -> None:
     assert line("--batch_size=1", "predict", "dataset", "--batch_size=2").arguments == (
         "--batch-size=1",

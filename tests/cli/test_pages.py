@@ -11,7 +11,8 @@ import pytest
 
 from mlscope.cli._app import arguments_of, build, command_at, flags_below
 from mlscope.cli._argv import normalise
-from mlscope.cli._pages import ALIASES, COMMANDS, Path, resolve
+from mlscope.cli._pages import COMMANDS, Path, resolve
+from mlscope.cli._spellings import ALIASES, TWO_WORDS
 from tests.cli.conftest import Run
 
 LEAVES = [path for path, command in COMMANDS.items() if command.target]
@@ -28,6 +29,7 @@ def test_a_commands_summary_is_its_docstrings_first_line(path: Path) -> None:
 def test_other_words_lead_to_commands() -> None:
     assert all(target in COMMANDS and alias not in COMMANDS for alias, target in ALIASES.items())
     assert resolve(("predict",), "url") == ("predict", "urls")
+    assert all(target in COMMANDS for target, _ in TWO_WORDS.values())
 
 
 @by_words

@@ -1,12 +1,13 @@
 """What records say: pure functions from records to tables, and tables as text, JSON and CSV.
 
-Each analysis is one file. To add one, write ``_name.py`` with a function from records to a :class:`Table` and
+Each analysis is one file. To add one, write ``_name.py`` with a function from evaluations to a :class:`Table` and
 name it in ``_run.py``; every door shows it at once.
 """
 
 from mlscope.analyses._accuracy import accuracy_line, accuracy_result, top_lines
 from mlscope.analyses._agreement import Agreement, agreement, agreement_lines
 from mlscope.analyses._answers import AccuracyComparison, PredictionComparison
+from mlscope.analyses._charts import Chart, Kind
 from mlscope.analyses._compare import Comparison, Limits, MetricComparison, compare, process_allowance
 from mlscope.analyses._compare_layers import LayerComparison, LayerGroup, LayerSide, compare_layers, stored_layers
 from mlscope.analyses._compare_layers_text import (
@@ -21,16 +22,19 @@ from mlscope.analyses._explain import explain
 from mlscope.analyses._explain_change import explain_change
 from mlscope.analyses._flops import NodeWork, flops_table, flops_totals, graph_work
 from mlscope.analyses._gaps import CallParts, Gap, call_parts
+from mlscope.analyses._kernel_runs import NO_KERNELS
+from mlscope.analyses._kernels import KERNELS_BY
 from mlscope.analyses._latency import latencies_table, latency_result, latency_results
+from mlscope.analyses._layer_runs import LAYER_LEVEL
 from mlscope.analyses._layer_work import WORK_FILE, ModelWork, Work, graph_work_json, read_work
-from mlscope.analyses._layers import LAYER_LEVEL
-from mlscope.analyses._levels import Overhead, levels, overheads
+from mlscope.analyses._levels import Overhead, overheads
 from mlscope.analyses._output import write_output
 from mlscope.analyses._plot import plot_sweep
 from mlscope.analyses._render import to_csv, to_json
-from mlscope.analyses._run import ANALYSES, LAYER_ANALYSES, run
+from mlscope.analyses._roofline import ROOFLINE_BY
+from mlscope.analyses._run import ANALYSES, Analysis, plot, run
+from mlscope.analyses._runs import View, undisturbed
 from mlscope.analyses._sides import SESSION_TAG, Side, check_comparable
-from mlscope.analyses._stability import stability
 from mlscope.analyses._sweep import SweepPoint, sweep_table
 from mlscope.analyses._table import Column, Table
 from mlscope.analyses._text import to_text
@@ -39,18 +43,23 @@ from mlscope.analyses._workload import margin_error, workload_result
 
 __all__ = [
     "ANALYSES",
-    "LAYER_ANALYSES",
+    "KERNELS_BY",
     "LAYER_LEVEL",
+    "NO_KERNELS",
+    "ROOFLINE_BY",
     "SESSION_TAG",
     "WORK_FILE",
     "AccuracyComparison",
     "Agreement",
+    "Analysis",
     "CallParts",
     "Calls",
+    "Chart",
     "Column",
     "Comparison",
     "Evidence",
     "Gap",
+    "Kind",
     "LayerComparison",
     "LayerGroup",
     "LayerSide",
@@ -63,6 +72,7 @@ __all__ = [
     "Side",
     "SweepPoint",
     "Table",
+    "View",
     "Work",
     "accuracy_line",
     "accuracy_result",
@@ -90,15 +100,14 @@ __all__ = [
     "layer_comparison_json",
     "layer_comparison_lines",
     "layer_comparison_table",
-    "levels",
     "margin_error",
     "overheads",
+    "plot",
     "plot_sweep",
     "process_allowance",
     "read_work",
     "run",
     "side_line",
-    "stability",
     "stored_layers",
     "sweep_table",
     "ticks_result",
@@ -106,6 +115,7 @@ __all__ = [
     "to_json",
     "to_text",
     "top_lines",
+    "undisturbed",
     "workload_result",
     "write_output",
 ]

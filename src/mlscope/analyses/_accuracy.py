@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mlscope import stats
+from mlscope.analyses._runs import View
 from mlscope.analyses._table import Column, Row, Table, build
-from mlscope.results import AccuracyResult, Record
+from mlscope.results import AccuracyResult, Evaluation
 
 _TOP = 5
 
@@ -27,13 +28,13 @@ COLUMNS = (
 )
 
 
-def accuracy(records: Sequence[Record]) -> Table:
-    """One row a record: top-1 and top-5 as fractions, with their 95 % Wilson intervals."""
-    return build("accuracy", COLUMNS, records, _rows)
+def accuracy(evaluations: Sequence[Evaluation], _: View) -> Table:
+    """One row an evaluation: top-1 and top-5 as fractions, with their 95 % Wilson intervals."""
+    return build("accuracy", COLUMNS, evaluations, _rows)
 
 
-def _rows(record: Record) -> list[Row]:
-    result = record.accuracy
+def _rows(evaluation: Evaluation) -> list[Row]:
+    result = evaluation.record.accuracy
     if result is None:
         return []
     values = result.model_dump()

@@ -185,6 +185,8 @@ def _joined(first: Evaluation, second: Evaluation) -> tuple[dict[str, Array], di
         one, two = first.predictions(), second.predictions()
     except StoreError:
         return None
+    if any(not {"sample_index", "file", "top1", "failed"} <= side.keys() for side in (one, two)):
+        return None
     keys = [list(zip(side["sample_index"].tolist(), side["file"].tolist(), strict=True)) for side in (one, two)]
     place = {key: number for number, key in enumerate(keys[1])}
     both = [(number, place[key]) for number, key in enumerate(keys[0]) if key in place]

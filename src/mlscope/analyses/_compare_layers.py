@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlscope import stats
 from mlscope.analyses._gaps import CallParts, call_parts
-from mlscope.analyses._layers import LAYER_LEVEL
+from mlscope.analyses._layer_runs import LAYER_LEVEL
 from mlscope.analyses._sides import Side, check_comparable
 from mlscope.errors import StoreError
 from mlscope.results import LAYER_SUMMARY_FILE, Evaluation, LayerSummary, read_layer_summary

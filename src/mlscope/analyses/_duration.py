@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlscope.analyses._runs import View
 from mlscope.analyses._table import Column, Row, Table, build, to_ms
-from mlscope.results import Record
+from mlscope.results import Evaluation
 
 COLUMNS = (
     Column("total_ms", "total", "ms"),
@@ -19,13 +20,13 @@ COLUMNS = (
 )
 
 
-def duration(records: Sequence[Record]) -> Table:
-    """One row a record: total, load, first inference, each part's time, waiting and peak memory."""
-    return build("duration", COLUMNS, records, _rows)
+def duration(evaluations: Sequence[Evaluation], _: View) -> Table:
+    """One row an evaluation: total, load, first inference, each part's time, waiting and peak memory."""
+    return build("duration", COLUMNS, evaluations, _rows)
 
 
-def _rows(record: Record) -> list[Row]:
-    timings = record.timings
+def _rows(evaluation: Evaluation) -> list[Row]:
+    timings = evaluation.record.timings
     return [
         {
             "total_ms": to_ms(timings.total_ns),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlscope.analyses.profiles import trimmed_mean
+from mlscope import stats
 from mlscope.results import LAYERS_FILE, Evaluation, read_layers
 
 __all__ = ["GAP_NAMES", "CallParts", "Gap", "call_parts"]
@@ -64,7 +64,7 @@ def call_parts(run: Evaluation) -> CallParts | None:
     if synthetic and len(number) and len(call):
         times = call_end - call_begin
         share = float(column["duration_ns"][top].sum() / len(np.unique(call)) / times.mean())
-        return CallParts(len(number), trimmed_mean(times.tolist()), share, ())
+        return CallParts(len(number), stats.trimmed_mean(times.tolist()), share, ())
     profiled = np.isin(number, call)
     number, call_begin, call_end = number[profiled], call_begin[profiled], call_end[profiled]
     known = np.isin(call, number)
@@ -76,10 +76,10 @@ def call_parts(run: Evaluation) -> CallParts | None:
     parts = dict(zip(GAP_NAMES, (before, between, times - after), strict=True))
     whole = float(times.sum())
     gaps = tuple(
-        Gap(name, trimmed_mean(each.tolist()), float(each.sum()) / whole if whole else 0.0)
+        Gap(name, stats.trimmed_mean(each.tolist()), float(each.sum()) / whole if whole else 0.0)
         for name, each in parts.items()
     )
-    return CallParts(len(number), trimmed_mean(times.tolist()), 1 - sum(gap.share for gap in gaps), gaps)
+    return CallParts(len(number), stats.trimmed_mean(times.tolist()), 1 - sum(gap.share for gap in gaps), gaps)
 
 
 def _measured(place: Array, begin: Array, end: Array) -> tuple[Array, Array, Array]:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from mlscope import stats
+from mlscope.analyses._runs import View, undisturbed
 from mlscope.analyses._table import Column, Row, Shown, Table, build, to_ms
-from mlscope.results import LatencyResult, PercentileResult, Record
-from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS, TraceLevel
+from mlscope.results import Evaluation, LatencyResult, PercentileResult
+from mlscope.worker.protocol import FLAG_FAILED, FLAG_VALID, FLAG_WARMUP, SAMPLE_FIELDS
 
 Of = Literal["sample", "query", "batch"]
 
@@ -47,16 +48,16 @@ COLUMNS = (
 )
 
 
-def latency(records: Sequence[Record]) -> Table:
-    """One row for each distribution of a record (per query, per sample): percentiles, intervals, throughput.
+def latency(evaluations: Sequence[Evaluation], _: View) -> Table:
+    """One row for each distribution of an evaluation (per query, per sample): percentiles, intervals, throughput.
 
     Evaluations that were traced into the framework are left out: its profiler takes a share of their time.
     """
-    undisturbed = [record for record in records if TraceLevel[record.trace_level] <= TraceLevel.MODEL_TRACE]
-    return build("latency", COLUMNS, undisturbed, _rows)
+    return build("latency", COLUMNS, undisturbed(evaluations), _rows)
 
 
-def _rows(record: Record) -> Iterator[Row]:
+def _rows(evaluation: Evaluation) -> Iterator[Row]:
+    record = evaluation.record
     for result in record.latency:
         row: Row = {
             "of": result.of,

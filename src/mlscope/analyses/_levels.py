@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from mlscope import stats
+from mlscope.analyses._runs import View
 from mlscope.analyses._table import Column, Row, Table, build
-from mlscope.results import Record
+from mlscope.results import Evaluation, Record
 from mlscope.worker.protocol import TraceLevel
 
 __all__ = ["Overhead", "levels", "overheads", "p50_ns"]
@@ -55,17 +56,19 @@ def overheads(records: Sequence[Record]) -> dict[str, Overhead]:
     return found
 
 
-def levels(records: Sequence[Record]) -> Table:
-    """A row for each record that has latencies: its level, its median, and what the level adds.
+def levels(evaluations: Sequence[Evaluation], _: View) -> Table:
+    """A row for each evaluation that has latencies: its level, its median, and what the level adds.
 
     The least level of the same plan in the same experiment is what the others are set against.
     """
+    records = [each.record for each in evaluations]
     known = overheads(records)
     counts = {
         record.id: len(runs) for group in _groups(records).values() for runs in group.values() for record, _ in runs
     }
 
-    def rows(record: Record) -> list[Row]:
+    def rows(evaluation: Evaluation) -> list[Row]:
+        record = evaluation.record
         p50, cost = p50_ns(record), known.get(record.id)
         if p50 is None:
             return []
@@ -81,7 +84,7 @@ def levels(records: Sequence[Record]) -> Table:
             }
         ]
 
-    table = build("levels", _COLUMNS, records, rows)
+    table = build("levels", _COLUMNS, evaluations, rows)
     columns = tuple(
         dataclasses.replace(column, shown="always") if column.name == "trace_level" else column
         for column in table.columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_sweep"]
+__all__ = ["STYLE", "check_plot_path", "plot_sweep", "write_picture"]
 
 _SUFFIXES = (".png", ".svg", ".html")
 _PANELS = (
@@ -26,7 +27,14 @@ _PANELS = (
     ("top1_accuracy", "top-1 accuracy"),
 )
 _TICKS = 12
-_STYLE: Any = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "svg.hashsalt": "mlscope", "svg.fonttype": "none"}
+STYLE: Any = {
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "svg.hashsalt": "mlscope",
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -60,13 +68,31 @@ def plot_sweep(table: Table, path: Path, title: str = "mlscope explore") -> None
         UsageError: The path ends in something else, or there is nothing to draw.
         ResourceError: It cannot be written.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"a plot ends in {', '.join(_SUFFIXES)}", where=str(path))
+    check_plot_path(path)
     axes = table.columns[: _axis_count(table)]
     panels = [(name, label) for name, label in _PANELS if any(row[name] is not None for row in table.rows)]
     if not panels:
         raise UsageError("there is nothing to plot: no point was measured", where=str(path))
     figure = _figure(table.rows, axes, panels, title)
+    write_picture(figure, table, path, title)
+
+
+def check_plot_path(path: Path) -> None:
+    """Whether a plot can be written in the form that the file's name asks for.
+
+    Raises:
+        UsageError: The path ends in something else than ``.png``, ``.svg`` or ``.html``.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"a plot ends in {', '.join(_SUFFIXES)}", where=str(path))
+
+
+def write_picture(figure: Figure, table: Table, path: Path, title: str) -> None:
+    """Write a figure; as a page with what it was drawn from, where the path ends in ``.html``.
+
+    Raises:
+        ResourceError: It cannot be written.
+    """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".html":
@@ -87,7 +113,7 @@ def _figure(rows: Sequence[Row], axes: Sequence[Column], panels: Sequence[tuple[
 
     along = max(axes, key=lambda axis: len({row[axis.name] for row in rows}))
     others = [axis for axis in axes if axis is not along]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.2 * len(panels) + 0.6), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(title)
@@ -137,17 +163,27 @@ def _bytes(figure: Figure, form: str) -> bytes:
 
 
 def _html(table: Table) -> str:
-    columns = [column for column in table.columns if column.shown != "data"]
-    head = "".join(f"<th>{html.escape(column.title)}" for column in columns)
+    columns = [
+        column
+        for column in table.columns
+        if column.shown != "data" and any(row[column.name] is not None for row in table.rows)
+    ]
+    head = "".join(f"<th>{html.escape(_heading(column))}" for column in columns)
     rows = "".join(
-        f'<tr class="{html.escape(str(row["validity"]))}">'
+        f'<tr class="{html.escape(str(row.get("validity")))}">'
         + "".join(f"<td>{html.escape(_cell(row[column.name]))}" for column in columns)
         for row in table.rows
     )
     return f"<table><tr>{head}{rows}</table>"
 
 
+def _heading(column: Column) -> str:
+    return f"{column.title} ({column.unit})" if column.unit else column.title
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{value:.4g}" if isinstance(value, float) else str(value)

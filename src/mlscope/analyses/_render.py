@@ -33,6 +33,11 @@ def dump_json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def dump_line(document: object) -> str:
+    """JSON in one line, for a cell."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
 def to_csv(tables: Table | Sequence[Table], header: bool = True) -> str:
     """CSV by RFC 4180 (comma, CRLF, quotes where needed); an empty cell is None.
 

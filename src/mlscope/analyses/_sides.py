@@ -10,7 +10,18 @@ import numpy as np
 from mlscope.errors import StoreError, UsageError
 from mlscope.results import ACCURACY_PART, Evaluation, Record
 
-__all__ = ["SESSION_TAG", "Side", "blocks_of", "call_times", "check_comparable", "gaps_of", "session_of", "times_of"]
+__all__ = [
+    "SESSION_TAG",
+    "Calls",
+    "Side",
+    "blocks_of",
+    "call_times",
+    "calls_of",
+    "check_comparable",
+    "gaps_of",
+    "session_of",
+    "times_of",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,13 +94,25 @@ def times_of(run: Evaluation) -> Array:
 
 def call_times(run: Evaluation) -> Array:
     """Times of the calls of the model, nanoseconds, in their order."""
-    start, end = _calls(run)[:2]
-    return np.asarray(end - start)
+    calls = calls_of(run)
+    return np.asarray(calls.end_ns - calls.start_ns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of the model in the order of their begin, shape [n] each."""
+
+    start_ns: Array
+    end_ns: Array
+    rows: Array
+    """Samples of each call."""
+    pair: Array | None
+    """Which pair of blocks each belongs to, of a run that was measured so."""
 
 
 def gaps_of(run: Evaluation) -> Array:
     """Time from each call's end to the next one's, nanoseconds, at least 1; their mean is what a call costs."""
-    ends = np.sort(_calls(run)[1])
+    ends = np.sort(calls_of(run).end_ns)
     return np.maximum(np.diff(ends), 1)
 
 
@@ -103,22 +126,28 @@ def blocks_of(run: Evaluation, *, disturbed: bool = False) -> tuple[Array, Array
     Raises:
         StoreError: The run was not measured in blocks.
     """
-    start, end, pair = _calls(run)[:3]
+    calls = calls_of(run)
+    pair = calls.pair
     if pair is None:
         raise StoreError("this run was not measured in blocks", where=run.record.id)
     kept = (pair >= 0) | ((pair < -1) & disturbed)
-    return pair[kept], (end - start)[kept]
+    return pair[kept], (calls.end_ns - calls.start_ns)[kept]
 
 
-def _calls(run: Evaluation) -> tuple[Array, Array, Array | None]:
-    """Begin, end and pair of each call."""
+def calls_of(run: Evaluation) -> Calls:
+    """The measured calls; warm-up, failures and the accuracy part of a SubmissionRun are left out.
+
+    Raises:
+        StoreError: The samples are not at hand.
+    """
     table = run.samples()
     good = ~(table["warmup"].to_numpy(zero_copy_only=False) | table["failed"].to_numpy(zero_copy_only=False))
     if ACCURACY_PART in table.column_names:
         good &= ~table[ACCURACY_PART].to_numpy(zero_copy_only=False)
     batch, start, end = (table[name].to_numpy()[good] for name in ("batch", "start_ns", "end_ns"))
     stream = table["stream"].to_numpy()[good] if "stream" in table.column_names else np.zeros(len(batch), np.int32)
-    _, first = np.unique(np.stack([stream, batch]), axis=1, return_index=True)
-    first = first[np.argsort(start[first], kind="stable")]
+    _, first, rows = np.unique(np.stack([stream, batch]), axis=1, return_index=True, return_counts=True)
+    order = np.argsort(start[first], kind="stable")
+    first, rows = first[order], rows[order]
     pair = table[_PAIR].to_numpy()[good][first] if _PAIR in table.column_names else None
-    return start[first], end[first], pair
+    return Calls(start[first], end[first], rows, pair)

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from mlscope import stats
+from mlscope.analyses._course import course
+from mlscope.analyses._runs import View
 from mlscope.analyses._sides import times_of
 from mlscope.analyses._table import Column, Row, Table, build, to_ms
 from mlscope.errors import StoreError
-from mlscope.results import Evaluation, Record
+from mlscope.results import Evaluation
 
 __all__ = ["stability"]
 
 _FEWEST = 20
-_BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_BLOCKS = 24
 _DRIFT_SURE = 0.01
 _DRIFT_MATTERS = 0.02
@@ -46,20 +47,19 @@ COLUMNS = (
 )
 
 
-def stability(evaluations: Sequence[Evaluation]) -> Table:
+def stability(evaluations: Sequence[Evaluation], _: View) -> Table:
     """One row an evaluation, from the times of its queries (or calls of the model) in their order.
 
     ``verdict``: steady; warming up (the beginning is slower than the rest beyond chance); slower (or faster) over
     time: a trend of 2 % or more beyond chance; too few. ``course`` draws medians of equally long stretches from the
     smallest to the largest. ``block_medians_ns`` and ``change_curve`` are the evidence, numbers separated by blanks.
     """
-    by_id = {each.record.id: each for each in evaluations}
-    return build("stability", COLUMNS, [each.record for each in evaluations], lambda record: _rows(by_id, record))
+    return build("stability", COLUMNS, evaluations, _rows)
 
 
-def _rows(by_id: dict[str, Evaluation], record: Record) -> list[Row]:
+def _rows(evaluation: Evaluation) -> list[Row]:
     try:
-        times = times_of(by_id[record.id]).astype(np.float64)
+        times = times_of(evaluation).astype(np.float64)
     except StoreError:
         return []
     row: Row = dict.fromkeys(column.name for column in COLUMNS)
@@ -72,7 +72,7 @@ def _rows(by_id: dict[str, Evaluation], record: Record) -> list[Row]:
     far = stats.outliers(rest) if len(rest) >= _FEWEST else None
     row |= {
         "verdict": _verdict(warm, trend),
-        "course": _course(times),
+        "course": course(times, _SHOWN_BLOCKS),
         "warmup_cut": warm.cut,
         "warmup_ratio": warm.ratio,
         "warmup_p": warm.p,
@@ -109,16 +109,6 @@ def _early_stopping(times: np.ndarray[Any, Any]) -> Row:
         "early_stopping_p99_ms": to_ms(p99.estimate),
         "early_stopping_p99_needs": p99.needed,
     }
-
-
-def _course(times: np.ndarray[Any, Any]) -> str:
-    """Medians of up to 24 stretches as bars."""
-    medians, _ = stats.block_medians(times, _SHOWN_BLOCKS)
-    low, high = float(medians.min()), float(medians.max())
-    if high <= low:
-        return _BARS[0] * len(medians)
-    heights = (medians - low) / (high - low) * (len(_BARS) - 1)
-    return "".join(_BARS[round(float(height))] for height in heights)
 
 
 def _numbers(values: np.ndarray[Any, Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar
 
 from mlscope.results import Record
 
@@ -37,7 +37,19 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     rows: list[Row]
+    empty: str = "no evaluations"
+    """What text says where there are no rows."""
 
+
+class Recorded(Protocol):
+    """Whatever has a record: an evaluation, or runs of one plan with the newest one's."""
+
+    @property
+    def record(self) -> Record:
+        """What a row's base columns are of."""
+
+
+Item = TypeVar("Item", bound=Recorded)
 
 BASE_COLUMNS = (
     Column("id", "id"),
@@ -55,6 +67,10 @@ BASE_COLUMNS = (
     Column("mode", "mode", shown="wide"),
     Column("dataset_name", "data set", shown="wide"),
     Column("status", "status"),
+    Column("cpu_name", "processor", shown="data"),
+    Column("machine_memory_bytes", "machine's memory", "B", "data"),
+    Column("gpu_name", "GPU's name", shown="data"),
+    Column("gpu_driver", "GPU's driver", shown="data"),
 )
 BASE_NAMES = frozenset(column.name for column in BASE_COLUMNS)
 
@@ -62,21 +78,27 @@ BASE_NAMES = frozenset(column.name for column in BASE_COLUMNS)
 def build(
     name: str,
     columns: tuple[Column, ...],
-    records: Sequence[Record],
-    rows_of: Callable[[Record], Iterable[Row]],
+    items: Sequence[Item],
+    rows_of: Callable[[Item], Iterable[Row]],
+    *,
+    empty: str = "no evaluations",
 ) -> Table:
     """A table of the base columns and an analysis' own.
 
     Args:
         name: Of the analysis.
         columns: Its own columns.
-        records: In the order in which the rows shall stand (the store gives the newest first).
-        rows_of: Gives a record's rows. A record without rows still gets one, with empty cells: an evaluation
-            that failed is not left out.
+        items: In the order in which the rows shall stand (the store gives the newest first).
+        rows_of: Gives an item's rows. One without rows still gets one, with empty cells: an evaluation that failed is
+            not left out.
+        empty: What text says where there are no items.
     """
-    empty: Row = dict.fromkeys(column.name for column in columns)
-    rows = [_base_row(record) | empty | row for record in records for row in (list(rows_of(record)) or [empty])]
-    return Table(name, BASE_COLUMNS + columns, rows)
+    none: Row = dict.fromkeys(column.name for column in columns)
+    rows: list[Row] = []
+    for item in items:
+        base = _base_row(item.record) | none
+        rows += [base | row for row in (list(rows_of(item)) or [none])]
+    return Table(name, BASE_COLUMNS + columns, rows, empty)
 
 
 def to_ms(nanoseconds: float | None) -> float | None:
@@ -84,9 +106,26 @@ def to_ms(nanoseconds: float | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e6
 
 
+def to_us(nanoseconds: float | None) -> float | None:
+    """Microseconds of nanoseconds."""
+    return None if nanoseconds is None else nanoseconds / 1e3
+
+
+_OF_SYSTEM = {"machine_architecture", "hostname", "cpu_name"}
+_OF_RECORD = [
+    column.name
+    for column in BASE_COLUMNS
+    if column.name not in _OF_SYSTEM | {"machine_memory_bytes", "gpu_name", "gpu_driver"}
+]
+
+
 def _base_row(record: Record) -> Row:
-    machine = {"machine_architecture", "hostname"}
-    return {
-        column.name: getattr(record.system if column.name in machine else record, column.name)
-        for column in BASE_COLUMNS
-    }
+    system = record.system
+    row: Row = {column.name: None for column in BASE_COLUMNS}
+    row |= {name: getattr(record, name) for name in _OF_RECORD}
+    row |= {name: getattr(system, name) for name in _OF_SYSTEM}
+    gpus = [gpu for gpu in system.details.get("gpus") or () if isinstance(gpu, Mapping)]
+    row["machine_memory_bytes"] = system.memory_bytes
+    row["gpu_name"] = ", ".join(system.gpu_names) or None
+    row["gpu_driver"] = next((str(gpu["driver_version"]) for gpu in gpus if gpu.get("driver_version")), None)
+    return row

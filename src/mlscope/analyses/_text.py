@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,10 +9,14 @@ from datetime import UTC, datetime
 
 from mlscope.analyses._table import BASE_NAMES, Cell, Column, Row, Table
 
-_UNLIMITED = 100_000
+_MIB = 2**20
 _GAP = 2
+_IDS = {"id", "source_id"}
 _ID_DIGITS = 12  # the time part of a UUIDv7: one millisecond
-_STYLES = {"failed": "red", "interrupted": "yellow", "INVALID": "red"}
+_STYLES = {"failed": "31", "interrupted": "33", "INVALID": "31"}
+"""Red and yellow, as ANSI escapes have them."""
+_BOLD = "1"
+_RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 _TEXT_UNITS = {"fraction": "%", "B": "MiB"}
 
 
@@ -45,7 +48,7 @@ def _bare(table: Table, color: bool) -> str:
 
 def _fitted(table: Table, width: int | None, color: bool) -> str:
     if not table.rows:
-        return "no evaluations\n"
+        return f"{table.empty}\n"
     empty = _empty(table)
     columns = [column for column in table.columns if column.shown != "data" and column.name not in empty]
     texts = _texts(columns, table.rows)
@@ -100,43 +103,49 @@ def _heading(column: Column) -> list[str]:
 
 def _needed(columns: Sequence[Column], texts: Sequence[Mapping[str, str]]) -> int:
     """Width of a table in characters."""
+    return sum(_widths(columns, texts, True)) + _GAP * (len(columns) - 1)
+
+
+def _widths(columns: Sequence[Column], texts: Sequence[Mapping[str, str]], header: bool) -> list[int]:
+    headings = [_heading(column) if header else [] for column in columns]
+    return [
+        max((_length(text) for text in (*heading, *(row[column.name] for row in texts))), default=0)
+        for column, heading in zip(columns, headings, strict=True)
+    ]
+
+
+def _length(text: str) -> int:
+    """Places that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    widths = [
-        max(cell_len(text) for text in (*_heading(column), *(row[column.name] for row in texts))) for column in columns
-    ]
-    return sum(widths) + _GAP * (len(widths) - 1)
+    return cell_len(text)
 
 
 def _render(columns: Sequence[Column], texts: Sequence[Mapping[str, str]], header: bool, color: bool) -> str:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text
+    widths = _widths(columns, texts, header)
+    numeric = [column.unit is not None or all(_is_number(row[column.name]) for row in texts) for column in columns]
 
-    # The box draws one character between columns; the other one of the gap is padding.
-    grid = RichTable(box=SIMPLE_HEAD, show_header=header, show_edge=False, pad_edge=False, padding=(0, 0, 0, _GAP - 1))
-    for column in columns:
-        numeric = column.unit is not None or all(_is_number(row[column.name]) for row in texts)
-        grid.add_column(
-            Text("\n".join(_heading(column))),
-            justify="right" if numeric else "left",
-            vertical="bottom",
-            no_wrap=True,
-        )
+    def line(cells: Sequence[str], styles: Sequence[str]) -> str:
+        parts = []
+        for cell, style, width, right in zip(cells, styles, widths, numeric, strict=True):
+            room = " " * (width - _length(cell))
+            shown = f"\x1b[{style}m{cell}\x1b[0m" if style and cell else cell
+            parts.append(room + shown if right else shown + room)
+        return (" " * _GAP).join(parts).rstrip() + "\n"
+
+    lines = []
+    if header:
+        headings = [_heading(column) for column in columns]
+        height = max(map(len, headings), default=0)
+        stacked = [[""] * (height - len(heading)) + heading for heading in headings]
+        lines += [line(cells, [_BOLD if color else ""] * len(columns)) for cells in zip(*stacked, strict=True)]
+        lines.append(_RULE * (sum(widths) + _GAP * (len(columns) - 1)) + "\n")
     for row in texts:
-        grid.add_row(*(Text(row[column.name], style=_STYLES.get(row[column.name], "")) for column in columns))
-    out = io.StringIO()
-    Console(
-        file=out,
-        width=_UNLIMITED,
-        height=25,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        legacy_windows=False,
-        _environ={},
-    ).print(grid, no_wrap=True, crop=False)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+        cells = [row[column.name] for column in columns]
+        lines.append(line(cells, [_STYLES.get(cell, "") if color else "" for cell in cells]))
+    return "".join(lines)
 
 
 def _is_number(text: str) -> bool:
@@ -148,8 +157,8 @@ def _texts(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, str
     digits = _id_digits(rows)
     texts = [{column.name: _text(column, row[column.name]) for column in columns} for row in rows]
     for row in texts:
-        if "id" in row:
-            row["id"] = row["id"][:digits]
+        for name in _IDS & row.keys():
+            row[name] = row[name][:digits]
     return texts
 
 
@@ -183,8 +192,12 @@ def _number(value: float, unit: str | None) -> str:
     if unit == "fraction":
         return f"{100 * value:.2f}"
     if unit == "B":
-        return f"{value / 2**20:.1f}"
+        return f"{value / _MIB:.1f}" if abs(value) >= _MIB or value == 0 else _four_digits(value / _MIB)
     if isinstance(value, int) or value == 0:
         return str(int(value))
+    return _four_digits(value)
+
+
+def _four_digits(value: float) -> str:
     decimals = 3 - math.floor(math.log10(abs(value)))
     return f"{value:.{min(max(decimals, 0), 6)}f}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mlscope.cli._pages import Path, children, resolve
+from mlscope.cli._spellings import TWO_WORDS
 
 __all__ = ["Flags", "Line", "normalise", "rewrite"]
 
@@ -119,6 +120,10 @@ def _split(argv: Sequence[str], flags_below: Callable[[Path], Flags]) -> tuple[P
             early += argv[position : position + count]
             position += count
             continue
+        both = TWO_WORDS.get((*path, *argv[position : position + 2]))
+        if both is not None:
+            path, implied = both
+            return path, [*implied, *early], list(argv[position + 2 :]), wants_help
         found = resolve(path, word)
         if found is None:
             break

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from mlscope.cli import _values
-from mlscope.cli._evaluations import why_empty
 from mlscope.cli._flags import FilterFlags, FormatFlags, Globals
+from mlscope.cli._reports import why_empty
 from mlscope.cli._submission_import import tell_imported
 from mlscope.cli._terminal import clean, emit, warn
 from mlscope.errors import UsageError

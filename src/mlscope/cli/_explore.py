@@ -13,11 +13,11 @@ from cyclopts import Parameter
 from mlscope.cli import _values
 from mlscope.cli._axes import Combination, combinations, read_axes
 from mlscope.cli._declare import FlagGroup, flag, group
-from mlscope.cli._evaluations import show_tables
 from mlscope.cli._explore_file import read_file
 from mlscope.cli._flags import Globals, OutputFlags
 from mlscope.cli._observer import TerminalObserver
 from mlscope.cli._pages import EXPLORED
+from mlscope.cli._reports import show_tables
 from mlscope.cli._terminal import emit, note
 from mlscope.errors import Interrupted, UsageError
 

@@ -9,9 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mlscope.cli._declare import flag
-from mlscope.cli._evaluations import show_tables
 from mlscope.cli._flags import Globals, OutputFlags
 from mlscope.cli._observer import TerminalObserver
+from mlscope.cli._reports import show_tables
 from mlscope.cli._terminal import note
 from mlscope.errors import UsageError
 

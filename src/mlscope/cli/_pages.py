@@ -9,8 +9,9 @@ from __future__ import annotations
 from mlscope.cli._command import Command, Path
 from mlscope.cli._pages_info import INFO
 from mlscope.cli._pages_submission import SUBMISSION
+from mlscope.cli._spellings import ALIASES
 
-__all__ = ["ALIASES", "COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "Path", "children", "group_page", "resolve"]
+__all__ = ["COMMANDS", "EXPLORED", "INTRODUCTION", "Command", "Path", "children", "group_page", "resolve"]
 
 INTRODUCTION = """\
 Measures how well and how fast a model runs on this machine, and records it so that
@@ -269,29 +270,6 @@ COMMANDS: dict[Path, Command] = {
 
 EXPLORED: tuple[Path, ...] = (("predict", "dataset"), ("predict", "urls"), ("predict", "workload"), ("benchmark",))
 """The commands that `mlscope explore` runs; it knows all their flags."""
-
-ALIASES: dict[Path, Path] = {
-    ("predict", "url"): ("predict", "urls"),
-    ("predict", "work-load"): ("predict", "workload"),
-    ("predict", "qps"): ("predict", "max-qps"),
-    ("predict", "maxqps"): ("predict", "max-qps"),
-    ("predict", "findmaxqps"): ("predict", "max-qps"),
-    ("download", "model"): ("download", "models"),
-    ("download", "datasets"): ("download", "dataset"),
-    ("info", "model"): ("info", "models"),
-    ("info", "dataset"): ("info", "datasets"),
-    ("info", "framework"): ("info", "frameworks"),
-    ("info", "evaluation", "layer"): ("info", "evaluation", "layers"),
-    ("info", "evaluation", "layer_tree"): ("info", "evaluation", "layer-tree"),
-    ("info", "evaluation", "layer_aggregate"): ("info", "evaluation", "layer-aggregate"),
-    ("info", "evaluation", "layer_aggre_info"): ("info", "evaluation", "layer-aggregate"),
-    ("data", "ls"): ("data", "list"),
-    ("manifest", "ls"): ("manifest", "list"),
-    ("manifest", "rm"): ("manifest", "remove"),
-    ("stack", "ls"): ("stack", "list"),
-    ("stack", "remove"): ("stack", "rm"),
-}
-"""Other words for a command, most of them the original's."""
 
 
 def children(path: Path) -> list[Path]:

@@ -30,6 +30,19 @@ INFO: dict[Path, Command] = {
         "mlscope.cli._evaluations:duration",
         ("mlscope info evaluation duration --limit 5",),
     ),
+    ("info", "evaluation", "model"): Command(
+        "Report how long a call of the model took in recorded evaluations.",
+        "mlscope.cli._evaluations:model",
+        (
+            "mlscope info evaluation model --model-name Digits_CNN",
+            "mlscope info evaluation model --bar-plot --plot-path calls.png",
+        ),
+    ),
+    ("info", "evaluation", "throughput"): Command(
+        "Report throughput over batch sizes, and the best batch.",
+        "mlscope.cli._evaluations:throughput",
+        ("mlscope info evaluation throughput --model-name Digits_CNN",),
+    ),
     ("info", "evaluation", "stability"): Command(
         "Report whether recorded evaluations were steady.",
         "mlscope.cli._evaluations:stability",
@@ -37,22 +50,75 @@ INFO: dict[Path, Command] = {
     ),
     ("info", "evaluation", "layers"): Command(
         "Report the layers of recorded evaluations.",
-        "mlscope.cli._evaluations:layers",
-        ("mlscope info evaluation layers --model-name Digits_CNN --limit 1",),
+        "mlscope.cli._evaluation_layers:layers",
+        (
+            "mlscope info evaluation layers --model-name Digits_CNN --limit 1",
+            "mlscope info evaluation layers --top-layers 10 --box-plot --plot-path layers.png",
+        ),
     ),
     ("info", "evaluation", "layer-tree"): Command(
         "Report what the layers of recorded evaluations consist of.",
-        "mlscope.cli._evaluations:layer_tree",
+        "mlscope.cli._evaluation_layers:layer_tree",
         ("mlscope info evaluation layer-tree --limit 1",),
     ),
     ("info", "evaluation", "layer-aggregate"): Command(
         "Report the layers of recorded evaluations by their types.",
-        "mlscope.cli._evaluations:layer_aggregate",
-        ("mlscope info evaluation layer-aggregate --limit 1 --format csv",),
+        "mlscope.cli._evaluation_layers:layer_aggregate",
+        (
+            "mlscope info evaluation layer-aggregate --limit 1 --format csv",
+            "mlscope info evaluation layer-aggregate --pie-plot --plot-path types.html",
+        ),
+    ),
+    ("info", "evaluation", "cuda-launch"): Command(
+        "Report the launches of GPU kernels in recorded evaluations.",
+        "mlscope.cli._evaluation_layers:cuda_launch",
+        ("mlscope info evaluation cuda-launch --limit 1",),
+    ),
+    ("info", "evaluation", "kernels"): Command(
+        "Report the GPU kernels of recorded evaluations.",
+        "mlscope.cli._evaluation_layers:kernels",
+        (
+            "mlscope info evaluation kernels --by layer",
+            "mlscope info evaluation kernels --top-kernels 10",
+        ),
+    ),
+    ("info", "evaluation", "roofline"): Command(
+        "Report what limits the layers, kernels or models of recorded evaluations.",
+        "mlscope.cli._evaluation_layers:roofline",
+        (
+            "mlscope info evaluation roofline --limit 1 --plot-path roofline.png",
+            "mlscope info evaluation roofline --by model",
+        ),
+    ),
+    ("info", "evaluation", "eventflow"): Command(
+        "Report the spans of recorded evaluations.",
+        "mlscope.cli._evaluation_layers:eventflow",
+        ("mlscope info evaluation eventflow --limit 1",),
+    ),
+    ("info", "evaluation", "memory"): Command(
+        "Report the memory of recorded evaluations.",
+        "mlscope.cli._evaluations:memory",
+        ("mlscope info evaluation memory --limit 1",),
+    ),
+    ("info", "evaluation", "hardware"): Command(
+        "Report what was counted on the machine while evaluations ran.",
+        "mlscope.cli._evaluations:hardware",
+        (
+            "mlscope info evaluation hardware --limit 1",
+            "mlscope info evaluation hardware --limit 1 --plot-path machine.png",
+        ),
+    ),
+    ("info", "evaluation", "divergence"): Command(
+        "Report how far the answers of recorded evaluations are apart.",
+        "mlscope.cli._evaluations:divergence",
+        (
+            "mlscope info evaluation divergence --model-name Digits_CNN",
+            "mlscope info evaluation divergence --source 0198f0c2 --target 0198f0d7",
+        ),
     ),
     ("info", "evaluation", "levels"): Command(
         "Report what each trace level costs.",
-        "mlscope.cli._levels:levels",
+        "mlscope.cli._evaluations:levels",
         ("mlscope info evaluation levels --experiment levels-0198f0c2",),
     ),
     ("info", "evaluation", "all"): Command(

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 from mlscope._origin import Origin
 from mlscope.cli import _values
 from mlscope.cli._databases import check_local, opened
-from mlscope.cli._evaluations import why_empty
 from mlscope.cli._explain import explanation_lines, stored_explanations
 from mlscope.cli._flags import DatabaseFlags, FilterFlags, FormatFlags, Globals
 from mlscope.cli._records import finding_lines, headline, pictures_line
+from mlscope.cli._reports import why_empty
 from mlscope.cli._terminal import clean, emit, note, say, uses_color, warn
 from mlscope.errors import Interrupted, StoreError, UsageError
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlscope.cli._evaluations import show_tables
+from mlscope.cli._reports import show_tables
 from mlscope.cli._terminal import emit, note
 from mlscope.errors import Interrupted, UsageError
 

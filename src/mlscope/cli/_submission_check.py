@@ -11,8 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mlscope.cli._declare import flag, group
-from mlscope.cli._evaluations import show_text
 from mlscope.cli._flags import Globals, OutputFlags
+from mlscope.cli._reports import show_text
 from mlscope.cli._terminal import clean, note
 from mlscope.errors import INVALID_SUBMISSION
 

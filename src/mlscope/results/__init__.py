@@ -7,12 +7,15 @@ from mlscope.results._counters import COUNTERS_FILE, Counter, read_counters, wri
 from mlscope.results._evaluation import Evaluation
 from mlscope.results._folder import RunFolder, abandoned, seal_together, sealed_folders, take_in, verify_folder
 from mlscope.results._ids import new_id
+from mlscope.results._kernels import KERNELS_FILE, Kernel, read_kernels, write_kernels
 from mlscope.results._layers import (
     LAYER_SUMMARY_FILE,
     LAYERS_FILE,
     Layer,
     LayerSummary,
+    layer_summaries,
     read_layer_summary,
+    read_layer_table,
     read_layers,
     write_layer_summary,
     write_layers,
@@ -65,6 +68,7 @@ from mlscope.results.store import (
 __all__ = [
     "ACCURACY_PART",
     "COUNTERS_FILE",
+    "KERNELS_FILE",
     "LAYERS_FILE",
     "LAYER_SUMMARY_FILE",
     "MACHINE_FILE",
@@ -79,6 +83,7 @@ __all__ = [
     "Filter",
     "Floor",
     "ForeignProcess",
+    "Kernel",
     "LatencyResult",
     "Layer",
     "LayerSummary",
@@ -100,6 +105,7 @@ __all__ = [
     "annotate",
     "annotations",
     "index_runs",
+    "layer_summaries",
     "measured_span",
     "new_id",
     "open_store",
@@ -107,7 +113,9 @@ __all__ = [
     "parse_record",
     "publish",
     "read_counters",
+    "read_kernels",
     "read_layer_summary",
+    "read_layer_table",
     "read_layers",
     "read_predictions",
     "read_record",
@@ -123,6 +131,7 @@ __all__ = [
     "take_in",
     "verify_folder",
     "write_counters",
+    "write_kernels",
     "write_layer_summary",
     "write_layers",
     "write_predictions",

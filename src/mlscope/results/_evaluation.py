@@ -61,7 +61,11 @@ class Evaluation:
     @classmethod
     def from_store(cls, store: Store, evaluation_id: str) -> Evaluation:
         """Read an evaluation of a store by its id or a unique prefix of it."""
-        record = store.get(evaluation_id)
+        return cls.of_record(store, store.get(evaluation_id))
+
+    @classmethod
+    def of_record(cls, store: Store, record: Record) -> Evaluation:
+        """An evaluation of a store whose record is at hand."""
         return cls(record, lambda name: store.open_blob(record.id, name))
 
     def open(self, name: str) -> BinaryIO:

@@ -21,10 +21,13 @@ __all__ = [
     "LAYER_SUMMARY_FILE",
     "Layer",
     "LayerSummary",
+    "layer_summaries",
     "read_layer_summary",
+    "read_layer_table",
     "read_layers",
     "write_layer_summary",
     "write_layers",
+    "write_rows",
 ]
 
 LAYERS_FILE = "layers.parquet"
@@ -77,13 +80,19 @@ class LayerSummary:
     """How many executions this sums up."""
     median_ns: float
     trimmed_mean_ns: float
-    """Without the fastest and slowest 20 %."""
+    """Without the fastest and slowest 20 % (:func:`mlscope.stats.trimmed_mean`)."""
     min_ns: int
     max_ns: int
     share: float | None
     """Of the time of the model's calls."""
     allocated_bytes: int | None
     synthetic: bool
+    low_ns: float | None = None
+    """Lower end of the median's 95 % interval, over the calls; None where they are too few, or `synthetic`."""
+    high_ns: float | None = None
+    p25_ns: float | None = None
+    """A quarter of the calls took less."""
+    p75_ns: float | None = None
 
 
 def write_layers(path: Path, layers: Iterable[Layer]) -> None:
@@ -92,12 +101,12 @@ def write_layers(path: Path, layers: Iterable[Layer]) -> None:
     Raises:
         ResourceError: The disk is full or the folder cannot be written.
     """
-    _write(path, Layer, list(layers))
+    write_rows(path, Layer, list(layers))
 
 
 def write_layer_summary(path: Path, layers: Iterable[LayerSummary]) -> None:
     """Write layers summed up; columns are the fields of :class:`LayerSummary`; errors as of :func:`write_layers`."""
-    _write(path, LayerSummary, list(layers))
+    write_rows(path, LayerSummary, list(layers))
 
 
 def read_layers(source: Path | BinaryIO) -> pa.Table:
@@ -111,11 +120,27 @@ def read_layers(source: Path | BinaryIO) -> pa.Table:
 
 def read_layer_summary(source: Path | BinaryIO) -> list[LayerSummary]:
     """Read what :func:`write_layer_summary` wrote; errors as of :func:`read_layers`."""
-    rows: list[dict[str, Any]] = read_table(source).to_pylist()
+    return layer_summaries(read_layer_table(source))
+
+
+def read_layer_table(source: Path | BinaryIO, columns: Sequence[str] = ()) -> pa.Table:
+    """The same as a table; files of older versions lack the last columns.
+
+    Args:
+        source: The file.
+        columns: Which columns, as far as the file has them; none: all.
+    """
+    return read_table(source, list(columns) or None)
+
+
+def layer_summaries(table: pa.Table) -> list[LayerSummary]:
+    """The rows of such a table."""
+    rows: list[dict[str, Any]] = table.to_pylist()
     return [LayerSummary(**{**row, "nodes": tuple(row["nodes"])}) for row in rows]
 
 
-def _write(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+def write_rows(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+    """Write instances of a dataclass, its fields as columns; errors as of :func:`write_layers`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

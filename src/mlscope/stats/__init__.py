@@ -37,6 +37,7 @@ from mlscope.stats._resample import BlockLengths, Bootstrapped, block_bootstrap,
 from mlscope.stats._series import autocorrelation, effective_size, long_run_variance
 from mlscope.stats._steady import ChangePoint, Drift, WarmUp, block_medians, change_point, drift, warm_up
 from mlscope.stats._threshold import Observation, ThresholdSearch, Verdict
+from mlscope.stats._trimmed import trimmed_mean
 from mlscope.stats._verdict import Judgement, equivalent, judge, units_needed
 
 __all__ = [
@@ -97,6 +98,7 @@ __all__ = [
     "sojourn_times",
     "summarise_latency",
     "throughput_interval",
+    "trimmed_mean",
     "units_needed",
     "warm_up",
     "wilson_interval",

@@ -1,7 +1,7 @@
 """Profiles of frameworks: from the raw files that a worker left to layers on the run's clock."""
 
 from mlscope.analyses.profiles._events import Profile
-from mlscope.analyses.profiles._layers import Layers, ModelCalls, layers_of, summed_up, trimmed_mean
+from mlscope.analyses.profiles._layers import Layers, ModelCalls, layers_of, summed_up
 from mlscope.analyses.profiles._primitives import Primitive, Primitives, read_primitives, within
 from mlscope.analyses.profiles._read import read_profile
 
@@ -15,6 +15,5 @@ __all__ = [
     "read_primitives",
     "read_profile",
     "summed_up",
-    "trimmed_mean",
     "within",
 ]

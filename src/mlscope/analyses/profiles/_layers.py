@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mlscope import stats
 from mlscope.analyses.profiles._events import Event, Profile, Run
 from mlscope.results import Layer, LayerSummary
 
-__all__ = ["Layers", "ModelCalls", "layers_of", "summed_up", "trimmed_mean"]
+__all__ = ["Layers", "ModelCalls", "layers_of", "summed_up"]
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
 _MOST_ROWS = 200_000
-_TRIM = 0.2
 _VOTES = 1000
 _ODD_NS = 1_000_000
 """A profile's call that must be moved by more than this to lie in its own was timed by a clock that was set."""
@@ -214,7 +213,9 @@ def summed_up(rows: Sequence[Layer], mean_call_ns: float | None, calls: ModelCal
 
 
 def _summary(rows: Sequence[Layer], whole_ns: float) -> LayerSummary:
-    durations = [row.duration_ns for row in rows]
+    durations = sorted(row.duration_ns for row in rows)
+    p25, median, p75 = np.percentile(durations, (25, 50, 75)).tolist()
+    low, high = stats.percentile_with_interval(durations, 50)[1:] if not rows[0].synthetic else (None, None)
     first = rows[0]
     return LayerSummary(
         index=first.index,
@@ -226,18 +227,15 @@ def _summary(rows: Sequence[Layer], whole_ns: float) -> LayerSummary:
         output_shapes=first.output_shapes,
         nodes=first.nodes,
         calls=len(rows),
-        median_ns=float(statistics.median(durations)),
-        trimmed_mean_ns=trimmed_mean(durations),
-        min_ns=min(durations),
-        max_ns=max(durations),
+        median_ns=median,
+        trimmed_mean_ns=stats.trimmed_mean(durations),
+        min_ns=durations[0],
+        max_ns=durations[-1],
         share=sum(durations) / whole_ns if whole_ns else None,
         allocated_bytes=first.allocated_bytes,
         synthetic=first.synthetic,
+        low_ns=low,
+        high_ns=high,
+        p25_ns=p25,
+        p75_ns=p75,
     )
-
-
-def trimmed_mean(values: Sequence[float]) -> float:
-    """Mean without the smallest and largest 20 % (rounded down), cut alike at both ends."""
-    cut = int(_TRIM * len(values))
-    kept = sorted(values)[cut : len(values) - cut]
-    return float(sum(kept) / len(kept))

@@ -35,6 +35,7 @@ __all__ = ["SqlStore"]
 _SPOOL_BYTES = 16 * CHUNK_BYTES
 """Blobs up to this size stay in memory when they are opened."""
 _MIN_PREFIX = 4
+_ID_DIGITS = 32
 _SHOWN_MATCHES = 5
 
 
@@ -54,6 +55,8 @@ class SqlStore:
         self._where = where
         self._origin = origin
         self._base = base
+        self._folders: dict[str, str] = {}
+        """Of local rows that were found: files of a thousand evaluations are opened without as many queries."""
 
     def put(self, record: Record, folder: Path, *, blobs: Sequence[str]) -> None:
         """Store a sealed run, all or nothing; see :class:`mlscope.results.Store`."""
@@ -115,17 +118,19 @@ class SqlStore:
         """Records by time of their start; see :class:`mlscope.results.Store`."""
         order = (evaluation.c.created_at, evaluation.c.id)
         query = (
-            sa.select(evaluation.c.id, evaluation.c.record)
+            sa.select(evaluation.c.id, evaluation.c.folder, evaluation.c.record)
             .where(*_conditions(where))
             .order_by(*(column.desc() if newest_first else column.asc() for column in order))
             .limit(None if limit is None or limit < 0 else limit)
             .offset(offset)
         )
+        found = []
         with explain_database_errors(self._where), self._engine.connect() as connection:
-            return [
-                parse_record(data, where=f"{self._where}, evaluation {identifier}")
-                for identifier, data in connection.execute(query)
-            ]
+            for identifier, folder, data in connection.execute(query):
+                found.append(parse_record(data, where=f"{self._where}, evaluation {identifier}"))
+                if folder is not None:
+                    self._folders[identifier] = folder
+        return found
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many records there are; see :class:`mlscope.results.Store`."""
@@ -147,8 +152,11 @@ class SqlStore:
 
     def open_blob(self, evaluation_id: str, name: str) -> BinaryIO:
         """Open a file, from the run folder or out of the chunks; see :class:`mlscope.results.Store`."""
-        identifier = self._resolve(evaluation_id)
-        folder = self._local_folder(identifier)
+        identifier = normalise_prefix(evaluation_id)
+        folder = self._local_folder(identifier) if len(identifier) == _ID_DIGITS else None
+        if folder is None:
+            identifier = self._resolve(evaluation_id)
+            folder = self._local_folder(identifier)
         if folder is not None and (path := blob_path(folder, name)) is not None and path.is_file():
             return path.open("rb")
         return self._open_chunks(identifier, name, folder)
@@ -175,7 +183,7 @@ class SqlStore:
         query = (
             sa.select(evaluation.c.id)
             .distinct()
-            .where(evaluation.c.id == prefix if len(prefix) == 32 else evaluation.c.id.startswith(prefix))
+            .where(evaluation.c.id == prefix if len(prefix) == _ID_DIGITS else evaluation.c.id.startswith(prefix))
             .order_by(evaluation.c.id)
             .limit(_SHOWN_MATCHES + 1)
         )
@@ -235,6 +243,9 @@ class SqlStore:
 
     def _local_folder(self, identifier: str) -> Path | None:
         """The run folder of a local row."""
+        known = self._absolute(self._folders.get(identifier))
+        if known is not None and known.is_dir():
+            return known
         query = sa.select(evaluation.c.folder).where(evaluation.c.origin == LOCAL, evaluation.c.id == identifier)
         with explain_database_errors(self._where), self._engine.connect() as connection:
             return self._absolute(connection.execute(query).scalar())
