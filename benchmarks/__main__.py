@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import _pairs, comparing, openloop, serving, stacks, tracing
+from benchmarks import _pairs, comparing, openloop, serving, stacks, submissions, tracing
 from benchmarks._models import write_convolutions
 from benchmarks._pairs import Ratio, compare
 from mlscope.conductor import evaluate, glance
@@ -203,6 +203,7 @@ _ALL: dict[str, Callable[[int, Path], list[Ratio]]] = {
     "explained": tracing.explained,
     "export_million": tracing.export_million,
     "report_layers": tracing.report_layers,
+    "submission_trees": submissions.submission_trees,
 }
 
 

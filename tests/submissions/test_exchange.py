@@ -87,7 +87,7 @@ def test_a_run_that_was_changed_is_left_out(home: Path, tmp_path: Path, monkeypa
     assert [line.split(": ", 1)[1] for line in said] == [
         "logs/worker.log: its content was changed; left out",
         "logs/more.log: was added after sealing; left out",
-        "evaluation.json: its content was changed; left out",
+        "not a record: schema_version is missing or no positive number; left out",
     ]
 
 
@@ -194,23 +194,18 @@ def test_every_point_of_the_published_archives_becomes_a_record(home: Path, shar
     accuracies = {record.model_name: record.accuracy for record in everything(tag="rpi4") if record.accuracy}
     assert accuracies["resnet"].top1_good == 38221
     assert accuracies["mobilenet"].top1 == 0.71676
-
-
-def test_the_logs_are_those_of_the_submission(home: Path, shared_dir: Path) -> None:
-    for archive in archives(shared_dir):
-        bring(archive)
     results = shared_dir / "mlperf-results/v0.5/closed/dividiti/results"
-    compared = 0
-    for record in everything(kind="ck"):
-        assert record.submission is not None
-        place = results / record.submission.system / record.model_name / "singlestream"
-        place /= "accuracy" if record.mode == "AccuracyOnly" else "performance/run_1"
-        for path in (run_folder(record.id) / "loadgen").iterdir():
-            official = place / path.name
-            if official.exists():
-                assert path.read_bytes() == official.read_bytes(), path.name
-                compared += 1
-    assert compared == 4 * 2 + 4 * 3
+    assert sum(same_logs(record, results) for record in found) == 4 * 2 + 4 * 3
+
+
+def same_logs(record: Record, results: Path) -> int:
+    """How many logs of a point are those of the submission that its owners made of it; none may differ."""
+    assert record.submission is not None
+    place = results / record.submission.system / record.model_name / "singlestream"
+    place /= "accuracy" if record.mode == "AccuracyOnly" else "performance/run_1"
+    logs = [path for path in (run_folder(record.id) / "loadgen").iterdir() if (place / path.name).exists()]
+    assert [path.name for path in logs if path.read_bytes() != (place / path.name).read_bytes()] == []
+    return len(logs)
 
 
 def test_archives_of_ck_come_out_as_they_went_in(
@@ -345,11 +340,8 @@ def test_the_commands(cli: Cli, home: Path, tmp_path: Path) -> None:
     assert cli("runs", "list", "--kind", "ck", "--format", "json", env=other).json()[0]["model_name"] == "Digits_CNN"
 
 
-def test_commands_without_anything_to_do_are_one_line(cli: Cli, tmp_path: Path) -> None:
-    for words, code in (
-        (("export", tmp_path / "runs.zip"), 2),
-        (("import", tmp_path / "missing.zip"), 5),
-        (("import", tmp_path), 5),
-    ):
-        done = cli("experiments", *words)
-        assert (done.code, len(done.err.splitlines())) == (code, 1)
+def test_nothing_to_export_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    done = cli("experiments", "export", tmp_path / "runs.zip", "--kind", "ck")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    with pytest.raises(DataError, match="no such archive or folder"):
+        bring(tmp_path / "missing.zip")

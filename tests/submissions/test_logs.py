@@ -95,6 +95,14 @@ def test_a_summary_that_was_cut_off_is_told(tmp_path: Path) -> None:
     assert log.problems == ("mlperf_log_summary.txt: it ends before LoadGen's last sentence",)
 
 
+@pytest.mark.parametrize(
+    ("last", "errors"), [("No errors encountered during test.", 0), ("1 ERROR encountered. See detailed log.", 1)]
+)
+def test_the_last_sentence_counts_the_errors(last: str, errors: int) -> None:
+    summary = parse_summary(f"Result is : VALID\n\n3 warnings encountered. See detailed log.\n\n{last}\n")
+    assert (summary.complete, summary.errors, summary.warnings) == (True, errors, 3)
+
+
 def test_large_logs_are_streamed(tmp_path: Path) -> None:
     path = tmp_path / "mlperf_log_detail.txt"
     line = mllog("generic_message", "x" * 900).encode()

@@ -53,8 +53,10 @@ def unpack(archive: Path, choose: Callable[[str], str | None], out: Path, *, sho
             taken.add(name)
             left -= _write(content, out / name, left, f"{shown}: {member}")
             found.append((member, name))
-    except DAMAGE as error:
+    except (*DAMAGE, ValueError, OverflowError) as error:
         raise AssetError(f"the archive cannot be read: {error}", where=shown) from error
+    except OSError as error:  # a full disk is told by explain_os_errors; this is a name or an offset that cannot be
+        raise AssetError(f"the archive cannot be read: {error.strerror or error}", where=shown) from error
     return found
 
 

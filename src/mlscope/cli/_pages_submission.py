@@ -24,6 +24,20 @@ SUBMISSION: dict[Path, Command] = {
         "mlscope.cli._experiments:import_archive",
         ("mlscope experiments import runs.zip",),
     ),
+    ("results",): Command(
+        "Show official and own results of LoadGen as one table.",
+        examples=("mlscope results table", "mlscope results import colleague.csv"),
+    ),
+    ("results", "table"): Command(
+        "Show results of LoadGen, official and own ones together, as one table.",
+        "mlscope.cli._results:table",
+        ("mlscope results table --scenario SingleStream", "mlscope results table --format parquet --output results"),
+    ),
+    ("results", "import"): Command(
+        "Join a colleague's table of results.",
+        "mlscope.cli._results:import_table",
+        ("mlscope results import colleague.csv",),
+    ),
     ("submission",): Command(
         "Measure, write, check and read MLPerf submissions.",
         examples=("mlscope submission check tree", "mlscope submission import inference_results_v0.5"),
@@ -49,6 +63,11 @@ SUBMISSION: dict[Path, Command] = {
         "Compute the accuracy of an image classifier from LoadGen's accuracy log.",
         "mlscope.cli._accuracy:imagenet",
         ("mlscope accuracy imagenet --log mlperf_log_accuracy.json --labels val_map.txt --dtype float32",),
+    ),
+    ("submission", "fetch"): Command(
+        "Fetch the official results of a round and read them into records.",
+        "mlscope.cli._submission_import:fetch",
+        ("mlscope submission fetch v0.5",),
     ),
 }
 """By their words."""

@@ -72,7 +72,8 @@ def _latency_line(result: LatencyResult) -> str:
     shown = [f"mean {result.mean_ns / 1e6:.3f}"]
     shown += [f"p{rank} {ranks[rank] / 1e6:.3f}" for rank in _SHOWN if rank in ranks]
     failed = f", {result.failed} failed" if result.failed else ""
-    return f"Latency of a {result.of}  {', '.join(shown)} ms  ({result.count} measured{failed})"
+    count = f"{result.count} measured" if result.count else "how many is not told"
+    return f"Latency of a {result.of}  {', '.join(shown)} ms  ({count}{failed})"
 
 
 def _timing_lines(record: Record) -> list[str]:

@@ -80,7 +80,7 @@ def check(
     elif output.format == "csv":
         text = to_csv(submissions.findings_table(report), not output.no_header)
     else:
-        table = to_text(submissions.results_table(report), not output.no_header) if report.results else ""
+        table = to_text(submissions.checked_table(report), not output.no_header) if report.results else ""
         text = "\n".join([*([table] if table else []), *map(clean, submissions.report_lines(report))]) + "\n"
     show_text(text, output)
     return 0 if report.passed else INVALID_SUBMISSION

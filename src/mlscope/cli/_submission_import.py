@@ -1,4 +1,4 @@
-"""``mlscope submission import``."""
+"""``mlscope submission import`` and ``fetch``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlscope.cli._terminal import clean, emit, warn
 if TYPE_CHECKING:
     from mlscope.submissions import Imported
 
-__all__ = ["import_tree", "tell_imported"]
+__all__ = ["fetch", "import_tree", "tell_imported"]
 
 _FORMAT = FormatFlags()
 _GLOBALS = Globals()
@@ -44,6 +44,33 @@ def import_tree(
     from mlscope.submissions import import_results
 
     tell_imported(import_results(place, round_name=round_name, warn=lambda text: warn(clean(text))), output)
+
+
+def fetch(
+    round_name: Annotated[str, Parameter(name="ROUND", help="v0.5, v5.1, …")],
+    /,
+    *,
+    commit: Annotated[
+        str | None,
+        Parameter(help="Commit of the repository. Default: the one that mlscope pins.", metavar="COMMIT"),
+    ] = None,
+    repository: Annotated[
+        str | None,
+        Parameter(help="A copy of the repository: folder or address. Default: MLCommons' own.", metavar="PLACE"),
+    ] = None,
+    output: FormatFlags = _FORMAT,
+    flags: Globals = _GLOBALS,
+) -> None:
+    """Fetch the official results of a round and read them into records.
+
+    MLCommons' repository of the round is fetched by git at a commit that is pinned, and read as by submission import.
+    """
+    from mlscope.submissions import fetch_results
+
+    done = fetch_results(
+        round_name, commit=commit, repository=repository, offline=flags.local, warn=lambda text: warn(clean(text))
+    )
+    tell_imported(done, output)
 
 
 def tell_imported(done: Imported, output: FormatFlags, what: str = "result") -> None:

@@ -8,6 +8,7 @@ from mlscope.manifests._check import check, manifest_files
 from mlscope.manifests._constraint import Constraint, same_version
 from mlscope.manifests._fields import Asset
 from mlscope.manifests._finding import BrokenManifest, Finding
+from mlscope.manifests._git import check_out, is_address
 from mlscope.manifests._model import (
     Framework,
     Hooks,
@@ -83,8 +84,10 @@ __all__ = [
     "Weights",
     "add_source",
     "check",
+    "check_out",
     "convert",
     "full_name",
+    "is_address",
     "json_schemas",
     "list_datasets",
     "list_frameworks",

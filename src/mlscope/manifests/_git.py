@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 from mlscope.errors import AssetError, OfflineError, UsageError
 
@@ -22,6 +23,9 @@ _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "submodule.recurse=false"),
     *("-c", "advice.detachedHead=false"),
 )
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REFUSALS = ("not our ref", "unadvertised object", "couldn't find remote ref")
+"""What servers say that give out branches and tags alone, and of commits that they do not have."""
 _INHERITED = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -77,9 +81,8 @@ def check_out(address: str, rev: str | None, folder: Path, *, offline: bool = Fa
         raise OfflineError(
             "the repository cannot be fetched without a network", where=address, hint="leave out --local"
         )
-    shallow = [] if rev else ["--depth", "1"]
     try:
-        _git("clone", "--quiet", "--no-checkout", "--template=", *shallow, "--", address, str(folder), where=address)
+        _get(address, rev, folder)
         commit = _commit(folder, rev, address)
         _git("-C", str(folder), "checkout", "--quiet", "--detach", commit, where=address)
         shutil.rmtree(folder / ".git")
@@ -87,6 +90,21 @@ def check_out(address: str, rev: str | None, folder: Path, *, offline: bool = Fa
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return commit
+
+
+def _get(address: str, rev: str | None, folder: Path) -> None:
+    """Bring the repository here: only one commit of it where that is enough, and the server lets one ask for it."""
+    if rev is not None and _COMMIT.fullmatch(rev):
+        _git("init", "--quiet", "--template=", "--", str(folder), where=address)
+        words = ("-C", str(folder), "fetch", "--quiet", "--depth", "1", "--", address, rev)
+        done = _run(*words)
+        if done.returncode == 0:
+            return
+        if not any(refusal in done.stderr for refusal in _REFUSALS):
+            _complain(done, address)
+        shutil.rmtree(folder)
+    shallow = [] if rev else ["--depth", "1"]
+    _git("clone", "--quiet", "--no-checkout", "--template=", *shallow, "--", address, str(folder), where=address)
 
 
 def _commit(folder: Path, rev: str | None, address: str) -> str:
@@ -103,9 +121,13 @@ def _commit(folder: Path, rev: str | None, address: str) -> str:
 def _git(*words: str, where: str) -> None:
     done = _run(*words)
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines or ["no reason is given"]
-        raise AssetError(f"git cannot fetch it: {telling[0]}", where=where, hint="try `git clone` by hand")
+        _complain(done, where)
+
+
+def _complain(done: subprocess.CompletedProcess[str], where: str) -> NoReturn:
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines or ["no reason is given"]
+    raise AssetError(f"git cannot fetch it: {telling[0]}", where=where, hint="try `git clone` by hand")
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

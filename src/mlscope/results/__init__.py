@@ -56,6 +56,7 @@ from mlscope.results._tables import (
 from mlscope.results.store import (
     Filter,
     Store,
+    index_forgotten,
     index_runs,
     open_store,
     parse_address,
@@ -104,6 +105,7 @@ __all__ = [
     "abandoned",
     "annotate",
     "annotations",
+    "index_forgotten",
     "index_runs",
     "layer_summaries",
     "measured_span",

@@ -45,7 +45,7 @@ def read_record(folder: Path) -> Record:
         raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"damaged, not JSON ({error})", where=str(path)) from error
     return parse_record(data, where=str(path))
 

@@ -62,6 +62,7 @@ class LatencyResult(Frozen):
     clock: Literal["issued", "scheduled"]
     """What a latency counts from."""
     count: int
+    """0: not told, where only LoadGen's summary is known."""
     failed: int
     """Requests without an answer. Those of an open loop count as later than every other, and a percentile that falls
     on them is left out; in other runs they are in no percentile."""

@@ -6,21 +6,25 @@ from mlscope.submissions._check import CheckReport, check_submission
 from mlscope.submissions._check_result import CheckedResult
 from mlscope.submissions._compliance import Score, Verification, verify_test01, verify_test01_speed, verify_test04
 from mlscope.submissions._exchange import Layout, export_experiments, import_experiments
+from mlscope.submissions._fetch import fetch_results
 from mlscope.submissions._findings import Finding, Rule
 from mlscope.submissions._import import Imported, import_results
 from mlscope.submissions._logs import LoadGenLog, read_logs
 from mlscope.submissions._metric import Metric, official_metric
 from mlscope.submissions._official_checker import OfficialVerdict, run_official
 from mlscope.submissions._report import (
+    checked_table,
     errors_by_result,
     findings_table,
     report_json,
     report_lines,
-    results_table,
     rules_reference,
 )
 from mlscope.submissions._rounds import ROUNDS, Benchmark, Round, Seeds, find_round, round_of_seeds
 from mlscope.submissions._rules import RULES
+from mlscope.submissions._table import results_table
+from mlscope.submissions._table_file import published_rows, read_rows, write_parquet
+from mlscope.submissions._table_record import import_table
 from mlscope.submissions._tree import Result, find_root, results_of
 from mlscope.submissions._truncate import Truncation, truncate_log
 
@@ -49,18 +53,23 @@ __all__ = [
     "Verification",
     "answers",
     "check_submission",
+    "checked_table",
     "errors_by_result",
     "export_experiments",
+    "fetch_results",
     "find_root",
     "find_round",
     "findings_table",
     "imagenet_accuracy",
     "import_experiments",
     "import_results",
+    "import_table",
     "official_metric",
     "parse_accuracy",
+    "published_rows",
     "read_accuracy",
     "read_logs",
+    "read_rows",
     "report_json",
     "report_lines",
     "results_of",
@@ -72,4 +81,5 @@ __all__ = [
     "verify_test01",
     "verify_test01_speed",
     "verify_test04",
+    "write_parquet",
 ]

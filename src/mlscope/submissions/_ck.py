@@ -142,7 +142,13 @@ def _files(root: Path, entry: Path, point: Path) -> Iterator[Path]:
     own = _OWN.match(point.name)
     for path in sorted(entry.rglob("*")):
         other = _OWN.match(path.name)
-        if path.is_file() and not path.is_symlink() and (other is None or own is None or other[1] == own[1]):
+        printable = path.relative_to(root).as_posix().isprintable()
+        if (
+            printable
+            and path.is_file()
+            and not path.is_symlink()
+            and (other is None or own is None or other[1] == own[1])
+        ):
             yield path
     for place, wanted in ((entry.parent / ".cm", entry.name), (root / ".cm", entry.parent.name)):
         if entry.parent == root or not place.is_dir():

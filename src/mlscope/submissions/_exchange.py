@@ -7,14 +7,14 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Literal
 
 from mlscope._files import digest, explain_os_errors
 from mlscope._home import cache_dir, runs_dir
 from mlscope.assets import unpack
 from mlscope.errors import DataError, StoreError, UsageError
-from mlscope.results import Record, index_runs, read_record, run_folder, take_in, verify_folder
+from mlscope.results import Record, index_forgotten, index_runs, read_record, run_folder, take_in, verify_folder
 from mlscope.submissions._ck import find_points, holds_points, write_logs
 from mlscope.submissions._ck_record import ck_record
 from mlscope.submissions._ck_write import write_entries
@@ -146,7 +146,7 @@ def _workplace() -> Iterator[Path]:
 
 def _chosen(member: str) -> str:
     name = member.replace("\\", "/")
-    return f"/{name}" if ":" in PurePosixPath(name).parts[0] else name
+    return f"/{name}" if ":" in name.partition("/")[0] else name
 
 
 def _run_folders(folder: Path) -> list[Path]:
@@ -157,20 +157,20 @@ def _run_folders(folder: Path) -> list[Path]:
 
 def _import_runs(place: Path, folders: list[Path], warn: Warn) -> Imported:
     promised = _promised(place, warn)
-    fresh, known, warnings = [], 0, 0
+    fresh, known, warnings = [], list[Path](), 0
     for folder in folders:
         try:
             problems = verify_folder(folder)
             identifier = read_record(folder).id
         except StoreError as error:
             problems, identifier = [error.what], folder.name
-        if promised.get(identifier) not in (None, digest(folder / RECORD)):
-            problems.insert(0, f"{RECORD}: its content was changed")
+        if not problems and promised.get(identifier) not in (None, digest(folder / RECORD)):
+            problems = [f"{RECORD}: its content was changed"]
         if problems:
             warnings += 1
             warn(f"{folder.relative_to(place).as_posix()}: {problems[0]}; left out")
         elif (runs_dir() / identifier).is_dir():
-            known += 1
+            known.append(runs_dir() / identifier)
         else:
             fresh.append(folder)
     for identifier in sorted(set(promised) - {folder.name for folder in folders}):
@@ -178,7 +178,8 @@ def _import_runs(place: Path, folders: list[Path], warn: Warn) -> Imported:
         warn(f"{identifier}: the archive's list names it, but it is not there")
     taken = take_in(fresh, runs_dir()) if fresh else []
     index_runs(taken)
-    return Imported(tuple(record.id for record, _ in taken), known, warnings)
+    index_forgotten(known)
+    return Imported(tuple(record.id for record, _ in taken), len(known), warnings)
 
 
 def _promised(place: Path, warn: Warn) -> dict[str, str]:

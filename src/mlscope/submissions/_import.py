@@ -13,7 +13,7 @@ from mlscope._files import explain_os_errors
 from mlscope._home import cache_dir, runs_dir
 from mlscope.assets import unpack
 from mlscope.errors import DataError
-from mlscope.results import Record, RunFolder, index_runs, seal_together
+from mlscope.results import Record, RunFolder, index_forgotten, index_runs, seal_together
 from mlscope.submissions._official import official_record
 from mlscope.submissions._sources import content_id, digests, put_source
 from mlscope.submissions._summary import SUMMARY_FILE
@@ -52,8 +52,8 @@ class Batch:
     def __init__(self, runs: Path) -> None:
         self._runs = runs
         self._open: list[tuple[RunFolder, Record]] = []
+        self._known: list[Path] = []
         self.added: list[str] = []
-        self.known = 0
 
     def __enter__(self) -> Batch:
         return self
@@ -61,6 +61,7 @@ class Batch:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.flush()
+            index_forgotten(self._known)
         else:
             for run, _record in self._open:
                 run.discard()
@@ -68,8 +69,14 @@ class Batch:
     def has(self, identifier: str) -> bool:
         """Whether a run is here already; it is counted then."""
         here = (self._runs / identifier).is_dir() or any(run.record_id == identifier for run, _ in self._open)
-        self.known += here
+        if here:
+            self._known.append(self._runs / identifier)
         return here
+
+    @property
+    def known(self) -> int:
+        """How many runs were here already."""
+        return len(self._known)
 
     def add(self, identifier: str, fill: Callable[[Path], Record]) -> None:
         """Make one run.

@@ -14,7 +14,7 @@ from mlscope.submissions._check_result import CheckedResult
 from mlscope.submissions._findings import Finding
 from mlscope.submissions._rules import RULES
 
-__all__ = ["errors_by_result", "findings_table", "report_json", "report_lines", "results_table", "rules_reference"]
+__all__ = ["checked_table", "errors_by_result", "findings_table", "report_json", "report_lines", "rules_reference"]
 
 _FINDINGS = (
     Column("rule", "rule"),
@@ -63,7 +63,7 @@ def _subject(file: str) -> tuple[str, ...]:
     return (*parts[:2], *parts[3:6])
 
 
-def results_table(report: CheckReport) -> Table:
+def checked_table(report: CheckReport) -> Table:
     """One row a result."""
     errors = errors_by_result(report)
     rows = []
@@ -123,7 +123,7 @@ def report_json(report: CheckReport) -> dict[str, Any]:
         "passed": report.passed,
         "errors": report.count("error"),
         "warnings": report.count("warning"),
-        "results": results_table(report).rows,
+        "results": checked_table(report).rows,
         "findings": findings_table(report).rows,
         "official": dataclasses.asdict(report.official) if report.official else None,
     }

@@ -22,6 +22,8 @@ _LONGEST_NAME = 200
 _PERCENTILE = re.compile(r"(\d{1,3}(?:\.\d+)?)(?:th)? percentile( .*)?")
 _COUNT = re.compile(r"(\d{1,12}) (error|warning)s? encountered", re.IGNORECASE)
 
+_LAST = re.compile(r"(no|\d+) errors? encountered", re.IGNORECASE)
+
 _KEYS = {
     "Result is": "result_validity",
     "Performance constraints satisfied": "result_perf_constraints_met",
@@ -90,7 +92,7 @@ def parse_summary(text: str) -> Summary:
     for line in text.splitlines():
         if found := _COUNT.match(line):
             counts[found[2].lower()] = int(found[1])
-        complete = complete or "errors encountered" in line.lower()
+        complete = complete or _LAST.match(line) is not None
         section = _section(line, section)
         name, value = (tidy_text(part.strip()) for part in line.partition(":")[::2])
         if not value or not 0 < len(name) <= _LONGEST_NAME:

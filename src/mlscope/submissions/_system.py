@@ -10,7 +10,7 @@ from typing import Any
 from mlscope.results import System
 from mlscope.submissions._values import read_json
 
-__all__ = ["Described", "described", "read_system_file", "split_framework"]
+__all__ = ["Described", "described", "read_system_file", "split_framework", "whole"]
 
 _MOST_BYTES = 4 << 20
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([kKMGT])?i?B?", re.ASCII)
@@ -66,16 +66,16 @@ def described(name: str, details: dict[str, Any]) -> Described:
         value = details.get(key)
         return value.strip() if isinstance(value, str) else "" if value is None else str(value)
 
-    nodes = max(1, _whole(details.get("number_of_nodes")))
-    processors = max(1, _whole(details.get("host_processors_per_node")))
-    accelerators = nodes * _whole(details.get("accelerators_per_node"))
+    nodes = max(1, whole(details.get("number_of_nodes")))
+    processors = max(1, whole(details.get("host_processors_per_node")))
+    accelerators = nodes * whole(details.get("accelerators_per_node"))
     model = text("accelerator_model_name")
     return Described(
         system=System(
             hostname=name,
             machine_architecture="",
             cpu_name=text("host_processor_model_name"),
-            cpu_count=nodes * processors * _whole(details.get("host_processor_core_count")),
+            cpu_count=nodes * processors * whole(details.get("host_processor_core_count")),
             memory_bytes=_bytes(text("host_memory_capacity")),
             operating_system=text("operating_system"),
             kernel="",
@@ -98,7 +98,8 @@ def split_framework(text: str) -> tuple[str, str]:
     return (found[1], found[2] or "") if found else (short[:100], "")
 
 
-def _whole(value: object) -> int:
+def whole(value: object) -> int:
+    """The number that a text begins with; 0 where it does not."""
     found = _WHOLE.match(str(value)) if value is not None else None
     return int(found[1]) if found else 0
 

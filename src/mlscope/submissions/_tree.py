@@ -174,7 +174,10 @@ def _folders(path: Path, problem: Problem | None = None) -> list[Path]:
         with os.scandir(path) as entries:
             found = []
             for entry in entries:
-                if entry.is_symlink():
+                if not entry.name.isprintable():
+                    if problem is not None:
+                        problem(path, "a folder or file in it has a name that cannot be written; passed over")
+                elif entry.is_symlink():
                     if problem is not None:
                         problem(Path(entry.path), "a link; links are not followed")
                 elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):

@@ -13,6 +13,8 @@ Scalar = str | int | float | bool
 
 _DEEPEST = 64
 _LONGEST_TEXT = 20_000
+_LARGEST = 1 << 64
+"""LoadGen's seeds are just below."""
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}|\d{0,40}\.\d{1,40}|\d{1,40}\.)(?:[eE][+-]?\d{1,4})?")
 _SCENARIOS = {
     name.lower(): name
@@ -31,7 +33,7 @@ def number(text: str) -> int | float | None:
     if not _NUMBER.fullmatch(text):
         return None
     if text.lstrip("+-").isdecimal():
-        return int(text)
+        return int(text) if abs(int(text)) < _LARGEST else None
     value = float(text)
     return value if math.isfinite(value) else None
 
@@ -76,6 +78,8 @@ def tidy(value: object, depth: int = 0) -> Any:
     if isinstance(value, str):
         return tidy_text(value)
     if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and abs(value) >= _LARGEST:
         return None
     return value
 

@@ -15,6 +15,7 @@ from mlscope.results.store._protocol import Filter, Store
 __all__ = [
     "Filter",
     "Store",
+    "index_forgotten",
     "index_runs",
     "open_store",
     "parse_address",
@@ -88,6 +89,23 @@ def index_runs(runs: Sequence[tuple[Record, Path]]) -> None:
     from mlscope.results.store import _local
 
     _local.index_runs(runs)
+
+
+def index_forgotten(folders: Sequence[Path]) -> None:
+    """Put those sealed run folders of this home into the local index that it does not have.
+
+    A command that was killed between sealing and indexing leaves such folders.
+
+    Args:
+        folders: The run folders.
+
+    Raises:
+        StoreError: The index is damaged (it can be deleted), or a folder's record is.
+        ResourceError: The disk is full or the folder cannot be written.
+    """
+    from mlscope.results.store import _local
+
+    _local.index_forgotten(folders)
 
 
 def publish(

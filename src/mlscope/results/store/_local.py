@@ -22,7 +22,16 @@ from mlscope.results.store._engine import UnreachableError, connect
 from mlscope.results.store._schema import LOCAL
 from mlscope.results.store._sql import SqlStore, ambiguous, normalise_prefix
 
-__all__ = ["index_runs", "open_database", "open_index", "publish", "rebuild", "remove_run", "run_folder"]
+__all__ = [
+    "index_forgotten",
+    "index_runs",
+    "open_database",
+    "open_index",
+    "publish",
+    "rebuild",
+    "remove_run",
+    "run_folder",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +59,14 @@ def rebuild(warn: Callable[[str], None] | None) -> int:
 def index_runs(runs: Sequence[tuple[Record, Path]]) -> None:
     """Put sealed run folders into the local index; see :func:`mlscope.results.index_runs`."""
     _index().put_local(runs)
+
+
+def index_forgotten(folders: Sequence[Path]) -> None:
+    """Put the run folders that the local index does not have into it; see :func:`mlscope.results.index_forgotten`."""
+    store = _index()
+    missing = store.missing_local({folder.name for folder in folders}) if folders else set()
+    if missing:
+        store.put_local([(read_record(folder), folder) for folder in folders if folder.name in missing])
 
 
 def publish(folder: Path, address: str | None, *, name: str | None, secret: str | None, predictions: bool) -> str:

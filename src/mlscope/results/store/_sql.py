@@ -94,6 +94,12 @@ class SqlStore:
             for record, folder in runs:
                 self._put_row(connection, LOCAL, record, folder)
 
+    def missing_local(self, identifiers: Collection[str]) -> set[str]:
+        """Which of these ids the local index does not have."""
+        query = sa.select(evaluation.c.id).where(evaluation.c.origin == LOCAL)
+        with explain_database_errors(self._where), self._engine.connect() as connection:
+            return set(identifiers) - set(connection.execute(query).scalars())
+
     def count_local(self) -> int:
         """Rows of the local index."""
         query = sa.select(sa.func.count()).select_from(evaluation).where(evaluation.c.origin == LOCAL)
