@@ -40,7 +40,39 @@ SUBMISSION: dict[Path, Command] = {
     ),
     ("submission",): Command(
         "Measure, write, check and read MLPerf submissions.",
-        examples=("mlscope submission check tree", "mlscope submission import inference_results_v0.5"),
+        examples=(
+            "mlscope submission run --division open --rehearsal",
+            "mlscope submission check tree",
+            "mlscope submission import inference_results_v0.5",
+        ),
+    ),
+    ("submission", "system"): Command(
+        "Describe the system of a submission.", examples=("mlscope submission system init system.json",)
+    ),
+    ("submission", "system", "init"): Command(
+        "Write a system file: found on the machine, asked for, and kept.",
+        "mlscope.cli._submission_system:init",
+        (
+            "mlscope submission system init system.json",
+            "mlscope submission system init system.json --set cooling=air --set status=available",
+        ),
+    ),
+    ("submission", "run"): Command(
+        "Measure everything that a division asks of one model.",
+        "mlscope.cli._submission_run:run",
+        (
+            "mlscope submission run --division open --rehearsal",
+            "mlscope submission run --division closed --round v6.1 --model-name model.yml --dataset-name imagenet "
+            "--dataset-path pictures",
+        ),
+    ),
+    ("submission", "export"): Command(
+        "Write recorded runs as the tree of a round.",
+        "mlscope.cli._submission_export:export",
+        (
+            "mlscope submission export tree --system-file system.json --experiment submission-v6.1-open",
+            "mlscope submission export tree --system-file system.json --experiment submission-v6.1-open --infer",
+        ),
     ),
     ("submission", "import"): Command(
         "Read a tree of MLPerf results into records.",

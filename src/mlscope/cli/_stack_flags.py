@@ -30,11 +30,19 @@ class StackFlags(FlagGroup):
         tuple[str, ...],
         flag("Python of that environment (3.12). May be repeated.", "--python", metavar="VERSION"),
     ] = ()
+    packages: Annotated[
+        tuple[str, ...],
+        flag(
+            "Further package of that environment; may be repeated.",
+            "--package",
+            metavar="REQUIREMENT",
+        ),
+    ] = ()
     stack: Annotated[
         Literal["auto", "host", "uv", "container"],
         flag(
-            "Where the framework comes from; auto: this interpreter where it will do and neither --framework nor "
-            "--python is given."
+            "Where the framework comes from; auto: this interpreter where it will do and none of --framework, --python "
+            "and --package is given."
         ),
     ] = "auto"
     random_weights: Annotated[
@@ -43,7 +51,7 @@ class StackFlags(FlagGroup):
 
     def values(self) -> dict[str, Any]:
         """As for :class:`FlagGroup`; what may be repeated is in :meth:`axes`."""
-        return {"stack": self.stack, "random_weights": self.random_weights}
+        return {"stack": self.stack, "packages": self.packages, "random_weights": self.random_weights}
 
     def axes(self) -> list[dict[str, str | None]]:
         """Every combination of framework and Python, as fields of a request."""

@@ -12,6 +12,8 @@ from mlscope.conductor._recover import recover
 from mlscope.conductor._rerun import Rerun, rerun
 from mlscope.conductor._resolve import Resolution, resolve_manifests
 from mlscope.conductor._serving import host_threads
+from mlscope.conductor._submission import Estimate, StepRun, SubmissionRun
+from mlscope.conductor._submission_plan import Goal, Step, Target
 from mlscope.conductor._sweep import Point, PointRun, Sweeper, sweep
 from mlscope.conductor._turns import TurnPlan, Turns
 from mlscope.conductor._verify import Check, Verification, verify
@@ -19,6 +21,8 @@ from mlscope.conductor._watch import glance
 
 __all__ = [
     "Check",
+    "Estimate",
+    "Goal",
     "Judge",
     "Limits",
     "Observer",
@@ -30,7 +34,11 @@ __all__ = [
     "Resolution",
     "Search",
     "SilentObserver",
+    "Step",
+    "StepRun",
+    "SubmissionRun",
     "Sweeper",
+    "Target",
     "Tuned",
     "TurnPlan",
     "Turns",

@@ -118,7 +118,7 @@ def choose_framework(request: Request, manifest: ModelManifest, entry: Weights |
 
 
 def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
-    """The stack that the request asks for; a framework or a Python that is named gets an environment of its own.
+    """The stack that the request asks for; a framework, a Python or packages that are named get an environment.
 
     Raises:
         StackError: It cannot be had.
@@ -129,6 +129,7 @@ def choose_stack(request: Request, chosen: Chosen, observer: Observer) -> Stack:
         chosen.constraint,
         kind="uv" if request.stack == "auto" and named and chosen.framework.package else request.stack,
         python=request.python,
+        extra=request.packages,
         gpu=request.gpu,
         offline=request.offline,
         progress=observer.stage,

@@ -267,6 +267,7 @@ def _record(run: Run, error: MlscopeError | None) -> Record:
     status = "complete" if error is None else "interrupted" if isinstance(error, Interrupted) else "failed"
     return Record(
         id=run.id,
+        kind="rehearsal" if request.rehearsal else "own",
         status=status,
         created_at=run.created_at,
         command=plan.command,

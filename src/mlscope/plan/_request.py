@@ -103,6 +103,8 @@ class Request(Frozen):
     """Where the framework comes from; auto: this interpreter where it will do and no framework or Python is named."""
     python: str | None = None
     """Python of the environment, for instance ``3.12``."""
+    packages: tuple[str, ...] = ()
+    """Further packages of the environment, as pip writes them: ``mlcommons-loadgen==5.1.2``."""
     random_weights: int | None = Field(default=None, ge=0)
     """Seed: run with random weights, for speed only."""
     batch_size: int = Field(default=1, ge=1)
@@ -151,6 +153,8 @@ class Request(Frozen):
     tags: tuple[str, ...] = ()
     repetitions: int = Field(default=1, ge=1)
     record: bool = True
+    rehearsal: bool = False
+    """Whether it only tries out what a submission will measure; its record is of the kind ``rehearsal``."""
     worker_prefix: str = ""
     """Command put before the worker's, for instance ``perf record -g``."""
     env: dict[str, str] = {}
