@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlscope.conductor import Goal, SilentObserver, Step, SubmissionRun
-from mlscope.conductor._submission_plan import Target, estimate_s, step_request, target_of
+from mlscope.conductor._submission_plan import Target, estimate_s, more_demanding, step_request, target_of
 from mlscope.errors import StackError, UsageError
 from mlscope.plan import LoadRequest, Request
 from mlscope.submissions import find_round
@@ -69,6 +69,13 @@ def test_rehearsals_are_short_and_marked(tmp_path: Path) -> None:
     assert request.load is not None
     assert request.load.dataset_size == 500
     assert short.experiment != goal().experiment
+
+
+def test_of_two_targets_the_one_with_more_queries_is_taken() -> None:
+    slow, quick = Target("SingleStream", 9.0, 0.01), Target("SingleStream", 4.0, 0.005)
+    assert more_demanding(slow, quick) == more_demanding(quick, slow) == quick
+    few, many = Target("Offline", 90.0, 0.01), Target("Offline", 200.0, 0.005)
+    assert more_demanding(few, many) == more_demanding(many, few) == many
 
 
 def test_targets_come_from_probes(home: Path) -> None:

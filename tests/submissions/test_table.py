@@ -195,23 +195,29 @@ def test_bad_tables_are_one_clear_message(home: Path, tmp_path: Path, data: byte
         read_rows(write(tmp_path / "table", data), pytest.fail)
 
 
-def test_the_published_table_is_what_the_script_makes(shared_dir: Path) -> None:
+def test_the_published_table_holds_what_the_script_makes(shared_dir: Path) -> None:
     program = runpy.run_path(str(CHECKOUT / "scripts" / "official-results"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLSCOPE_HOME", "")  # the script sets its own
         made = program["main"](shared_dir / "mlperf-results" / "v0.5")
     committed = CHECKOUT / "src" / "mlscope" / "submissions" / "official" / "v0.5.csv"
-    assert committed.read_text(encoding="utf-8") == made
+    header, *lines = made.splitlines()
+    kept_header, *kept = committed.read_text(encoding="utf-8").splitlines()
+    assert header == kept_header
+    assert len(lines) == 4
+    assert set(lines) <= set(kept)
 
 
 def test_a_first_view_is_not_empty(cli: Cli, home: Path, tmp_path: Path) -> None:
     done = cli("results", "table", "--format", "json")
     rows = done.json()
-    assert len(rows) == len(published_rows()) == 4
+    count = len(published_rows())
+    assert len(rows) == count > 400
+    assert {row["Submitter"] for row in rows} >= {"Alibaba", "Google", "Intel", "NVIDIA", "dividiti"}
     assert {(row["System"], row["P_IC2_SS"]) for row in rows} >= {("Raspberry Pi 4 (rpi4)", 1916.650397)}
     assert json.loads(cli("results", "table", "--records-only", "--format", "json").out) == []
     done = cli("results", "table", "--format", "parquet", "--output", tmp_path / "t")
     assert (done.code, done.out) == (0, "")
-    assert cli("results", "import", tmp_path / "t.parquet").out == "imported 4 rows\n"
-    assert len(cli("results", "table", "--format", "json").json()) == 4  # not twice
+    assert cli("results", "import", tmp_path / "t.parquet").out == f"imported {count} rows\n"
+    assert len(cli("results", "table", "--format", "json").json()) == count  # not twice
     assert cli("results", "table", "--format", "parquet").code == 2

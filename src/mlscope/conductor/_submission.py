@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import socket
 import tempfile
 import time
@@ -15,7 +16,16 @@ from mlscope.conductor._evaluate import evaluate_prepared, prepare_any
 from mlscope.conductor._outcome import Observer, Outcome
 from mlscope.conductor._prepare import Prepared
 from mlscope.conductor._recover import recover
-from mlscope.conductor._submission_plan import Goal, Step, Target, estimate_s, fitting, step_request, target_of
+from mlscope.conductor._submission_plan import (
+    Goal,
+    Step,
+    Target,
+    estimate_s,
+    fitting,
+    more_demanding,
+    step_request,
+    target_of,
+)
 from mlscope.errors import DataError, Interrupted, MlscopeError, StackError
 from mlscope.plan import Request, Scenario
 from mlscope.results import Filter, Record, open_store
@@ -130,7 +140,26 @@ class SubmissionRun:
             raise found.error
         assert found.record is not None
         self._check_seeds(found.record)
-        self._targets[scenario] = target_of(found.record)
+        self._targets[scenario] = functools.reduce(more_demanding, map(target_of, self._too_short(found.record)))
+
+    def _too_short(self, probe: Record) -> list[Record]:
+        """A probe, and the runs after it that were void, maybe since it had named too few queries."""
+        where = Filter(
+            experiment=probe.experiment,
+            scenario=probe.scenario,
+            model_name=probe.model_name,
+            kind=probe.kind,
+            status="complete",
+        )
+        return [probe] + [
+            record
+            for record in open_store(create=True).find(where)
+            if record.created_at > probe.created_at
+            and record.mode == "PerformanceOnly"
+            and PROBE not in record.tags
+            and record.loadgen is not None
+            and record.loadgen.validity == "INVALID"
+        ]
 
     def _check_seeds(self, record: Record) -> None:
         """Whatever LoadGen's version says: its seeds tell the round.

@@ -14,14 +14,15 @@ from mlscope.plan import LoadRequest, Request, Scenario
 from mlscope.results import Record
 from mlscope.submissions import AUDITS, PROBE, Benchmark, Division, Round
 
-__all__ = ["Goal", "Step", "Target", "estimate_s", "fitting", "step_request", "target_of"]
+__all__ = ["Goal", "Step", "Target", "estimate_s", "fitting", "more_demanding", "step_request", "target_of"]
 
 LOADGEN = "mlcommons-loadgen"
 
 _SPARE = 1.1
 """Offline's rate is named a tenth above what was seen, beside LoadGen's own tenth, so that the run is long enough."""
-_BELOW = 0.9
-"""A latency is named a tenth below the shortest one that was seen: LoadGen makes its queries beforehand from it."""
+_BELOW = 0.5
+"""Half the shortest latency that was seen is named. LoadGen makes its queries beforehand from it: a run that comes to the
+end of them too early is void, while too many of them cost some memory."""
 
 _PROBE_MS = 3_000
 _PROBE_REHEARSAL_MS = 500
@@ -98,6 +99,12 @@ def target_of(probe: Record) -> Target:
         raise UsageError(f"the probe of {scenario} came to no result", hint=f"see mlscope runs show {probe.id[:12]}")
     latency = probe.latency[0]
     return Target(scenario, _BELOW * latency.min_ns / 1e6, latency.mean_ns / 1e9)
+
+
+def more_demanding(first: Target, second: Target) -> Target:
+    """The target of which LoadGen makes more queries."""
+    lower, higher = sorted((first, second), key=lambda target: target.value)
+    return higher if first.scenario == "Offline" else lower
 
 
 def estimate_s(step: Step, target: Target, goal: Goal, samples: int) -> float:
