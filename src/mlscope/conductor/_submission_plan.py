@@ -21,8 +21,8 @@ LOADGEN = "mlcommons-loadgen"
 _SPARE = 1.1
 """Offline's rate is named a tenth above what was seen, beside LoadGen's own tenth, so that the run is long enough."""
 _BELOW = 0.5
-"""Half the shortest latency that was seen is named. LoadGen makes its queries beforehand from it: a run that comes to the
-end of them too early is void, while too many of them cost some memory."""
+"""Half the shortest latency that was seen is named. LoadGen makes its queries from it beforehand: a run that comes to
+the end of them too early is void, while too many of them cost some memory."""
 
 _PROBE_MS = 3_000
 _PROBE_REHEARSAL_MS = 500
