@@ -131,6 +131,14 @@ def test_what_the_terminal_has_no_room_for_is_named() -> None:
     assert "no room" not in to_text(report("latency", [record(latency=(latency(),))]), width=300)
 
 
+def test_a_long_text_is_cut_before_the_table_falls_apart() -> None:
+    lines = to_text(table("a" * 100, "short"), width=60).splitlines()
+    assert [len(line) for line in lines if "a" * 20 in line] == [60]
+    assert any(line.endswith("aaa…") for line in lines)
+    assert len(lines) == 4
+    assert "id: " in to_text(table("a" * 100, "short"), width=20), "too narrow: one fact after the other"
+
+
 def test_colours_only_when_asked_for() -> None:
     tables = report("accuracy", three())
     assert "\x1b" not in to_text(tables)

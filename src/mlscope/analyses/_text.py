@@ -11,6 +11,8 @@ from mlscope.analyses._table import BASE_NAMES, Cell, Column, Row, Table
 
 _MIB = 2**20
 _GAP = 2
+_LEAST = 12
+"""Places that a text which is cut keeps."""
 _IDS = {"id", "source_id"}
 _ID_DIGITS = 12  # the time part of a UUIDv7: one millisecond
 _STYLES = {"failed": "31", "interrupted": "33", "INVALID": "31"}
@@ -63,10 +65,30 @@ def _fitted(table: Table, width: int | None, color: bool) -> str:
         last = next(column for column in reversed(shown) if column.shown == "wide")
         shown.remove(last)
         hidden.insert(0, last.title)
-    if _needed(shown, texts) > width:
+    clipped = _clipped(shown, texts, width)
+    if clipped is None:
         return above + "\n".join(_facts(columns, row, width) for row in texts)
+    texts = clipped
     note = f"no room for {', '.join(hidden)}: a wider terminal, JSON or CSV has them"
     return above + _render(shown, texts, True, color) + (_wrap(note, width) if hidden else "")
+
+
+def _clipped(columns: Sequence[Column], texts: list[dict[str, str]], width: int) -> list[dict[str, str]] | None:
+    """The texts with the longest ones cut so that the table fits; None where that would leave too little of them."""
+    over = _needed(columns, texts) - width
+    while over > 0:
+        sizes = dict(zip((column.name for column in columns), _widths(columns, texts, True), strict=True))
+        long = [column for column in columns if column.unit is None and column.name != "id"]
+        if not long:
+            return None
+        widest = max(long, key=lambda column: sizes[column.name])
+        name = widest.name
+        room = max(_LEAST, sizes[name] - over, *map(len, _heading(widest)))
+        if room >= sizes[name]:
+            return None
+        texts = [row | {name: f"{row[name][: room - 1]}…"} if _length(row[name]) > room else row for row in texts]
+        over = _needed(columns, texts) - width
+    return texts
 
 
 def _empty(table: Table) -> set[str]:
