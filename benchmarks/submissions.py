@@ -133,7 +133,7 @@ def _run(home: Path, *words: str) -> tuple[float, float, str]:
     text = process.stdout.read() if process.stdout else ""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1, 20):
+    if process.returncode not in (0, 23):
         raise SystemExit(f"mlscope {' '.join(words)} ended with {process.returncode}")
     return time.perf_counter() - begin, usage.ru_maxrss / 1024, text
 

@@ -43,6 +43,10 @@ def test_a_closed_result_has_all_scenarios_and_tests(home: Path, tmp_path: Path,
         whole_scenario(home, scenario, round_name=round_name)
     results, _ = export(tmp_path / "tree", wanted(round_name, division="closed"))
     assert [each.place.scenario for each in results] == list(ALL)
+    counted = {each.place.scenario: (each.result.value, each.result.unit) for each in results if each.result}
+    assert counted == {"SingleStream": (1e7, "ns"), "MultiStream": (8e7, "ns"), "Offline": (100.0, "samples/s")}
+    assert results[0].result is not None
+    assert results[0].result.name == "early-stopping estimate of the 90th percentile latency"
     matches(GOLDEN / f"closed-{round_name}.txt", tmp_path / "tree")
 
 

@@ -147,6 +147,7 @@ def _table(rows: list[dict[str, object]]) -> Table:
         Column("scenario", "scenario"),
         Column("result", "result"),
         Column("unit", "unit"),
+        Column("metric", "metric"),
         Column("accuracy_percent", "accuracy", "%"),
         Column("tests", "tests"),
         Column("inferred_from", "inferred from"),
@@ -156,14 +157,14 @@ def _table(rows: list[dict[str, object]]) -> Table:
 
 
 def _row(each: Exported) -> dict[str, object]:
-    found, accuracy = each.measured.performance.record.loadgen, each.measured.accuracy.record.accuracy
-    inferred = each.inferred_from is not None
+    accuracy = each.measured.accuracy.record.accuracy
     return {
         "system": each.place.system,
         "benchmark": each.place.benchmark,
         "scenario": each.place.scenario,
-        "result": None if inferred or found is None else found.metric_value,
-        "unit": None if inferred or found is None else found.metric_unit,
+        "result": each.result.value if each.result else None,
+        "unit": each.result.unit if each.result else None,
+        "metric": each.result.name if each.result else None,
         "accuracy_percent": None if accuracy is None else round(100 * accuracy.top1, 3),
         "tests": ", ".join(each.measured.tests()) or None,
         "inferred_from": each.inferred_from,
@@ -180,6 +181,7 @@ def _told(place: Place, record: Record) -> dict[str, object]:
         "scenario": place.scenario,
         "result": found.metric_value if found else None,
         "unit": found.metric_unit if found else None,
+        "metric": found.metric if found else None,
         "accuracy_percent": round(100 * accuracy.top1, 3) if accuracy else None,
         "tests": None,
         "inferred_from": record.submission.inferred_from if record.submission else None,

@@ -14,7 +14,9 @@ from mlscope.errors import StoreError, UsageError
 from mlscope.submissions._audits import AUDITS
 from mlscope.submissions._faults import Rules, inferred_from, missing_scenarios, rule_faults
 from mlscope.submissions._layout import Division, Layout, Place, check_name
+from mlscope.submissions._logs import read_logs
 from mlscope.submissions._merge import merge
+from mlscope.submissions._metric import Metric, official_metric
 from mlscope.submissions._parts import Measured, Part, Subject, group_parts
 from mlscope.submissions._result import ResultWriter
 from mlscope.submissions._rounds import Round
@@ -60,6 +62,8 @@ class Exported:
     measured: Measured
     inferred_from: str | None
     """The scenario that was measured instead."""
+    result: Metric | None
+    """What the round counts as its result."""
 
 
 def export_runs(
@@ -213,7 +217,9 @@ class _TreeWriter:
             self.notes += faults
         elif self._wanted.division == "closed":
             self.faults += faults
-        self.results.append(Exported(place, Path(self._layout.result(place)), measured, source))
+        logs = read_logs(self._tree / self._layout.performance(place))
+        result = official_metric(logs, place.scenario, self._mapping.get(place.benchmark, place.benchmark))
+        self.results.append(Exported(place, Path(self._layout.result(place)), measured, source, result))
         self.folders += [Path(folder) for folder in self._layout.folders(place)]
 
     def _system_name(self, subject: Subject) -> str:

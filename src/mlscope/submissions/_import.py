@@ -201,6 +201,6 @@ def _chosen(member: str) -> str | None:
     for index in range(min(4, len(parts) - 2)):
         if parts[index] in DIVISIONS:
             below = parts[index + 2 :]
-            readme = below[0] in _CODE and len(below) == 3 and "readme" in below[-1].lower()
-            return name if len(below) == 1 or below[0] in _PLACES or readme else None
+            code = below[0] in _CODE and len(below) == 3
+            return name if len(below) == 1 or below[0] in _PLACES or code else None
     return None

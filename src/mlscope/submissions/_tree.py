@@ -6,7 +6,7 @@
                      results/SYSTEM/BENCHMARK/SCENARIO/performance/run_N/…, accuracy/…
                      measurements/SYSTEM/BENCHMARK/SCENARIO/…            (in results since v6.0)
                      compliance/SYSTEM/BENCHMARK/SCENARIO/TESTnn/…       (in results since v6.0; v0.5: audit)
-                     code/BENCHMARK/README.md                            (since v6.0: src)
+                     code/BENCHMARK/…                                    (since v6.0: src; small files)
 
 Nothing here reads more than names. Links are never followed: they could lead out of the tree.
 """
@@ -90,9 +90,7 @@ class Result:
         yield from _small_files(self.home)
         yield from _small_files(self.home / "measurements" / self.system / self.benchmark)
         for place in ("code", "src"):
-            yield from (
-                path for path in _small_files(self.home / place / self.benchmark) if "readme" in path.name.lower()
-            )
+            yield from _small_files(self.home / place / self.benchmark)
 
 
 def find_root(path: Path) -> Path:
