@@ -10,9 +10,12 @@ from tests.submissions.trees import shown
 
 
 def test_a_rehearsal_from_end_to_end(run: Run, tmp_path: Path) -> None:
-    """Each step is a run; the second time all of them are there; the tree is a rehearsal's."""
+    """Each step is a run; the second time all of them are there; the tree is a rehearsal's.
+
+    The tests compare latencies, to a tenth: of a long call that holds beside other work too.
+    """
     command = ("submission", "run", "--division", "closed", "--scenario", "SingleStream", "--rehearsal")
-    model = ("--model-name", "sleep", "--option", "law=constant:20ms", "--dataset-size", "20", "--experiment", "try")
+    model = ("--model-name", "sleep", "--option", "law=constant:100ms", "--dataset-size", "20", "--experiment", "try")
     done = run(*command, *model, "--format", "json")
     assert done.code == 0, done.err
     steps = done.json()["steps"]

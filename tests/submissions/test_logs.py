@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlscope.submissions import official_metric, parse_accuracy, read_logs
+from mlscope.submissions import official_metric, parse_accuracy, read_logs, readable
 from mlscope.submissions._detail import parse_detail
 from mlscope.submissions._summary import parse_summary
 from tests.submissions.making import detail_text, mllog, plain_detail, summary_text, write
@@ -149,6 +149,7 @@ def test_the_result_is_the_figure_that_the_round_counts(tmp_path: Path, case: tu
     assert metric is not None
     assert (metric.value, metric.unit) == (value, unit)
     assert metric.inferred_from == (measured if scenario not in (measured, "Interactive") else None)
+    assert readable(metric.value, metric.unit) == ((value / 1e6, "ms") if unit == "ns" else (value, unit))
 
 
 @pytest.mark.parametrize(

@@ -157,13 +157,16 @@ def _table(rows: list[dict[str, object]]) -> Table:
 
 
 def _row(each: Exported) -> dict[str, object]:
+    from mlscope.submissions import readable
+
     accuracy = each.measured.accuracy.record.accuracy
+    value, unit = readable(each.result.value, each.result.unit) if each.result else (None, None)
     return {
         "system": each.place.system,
         "benchmark": each.place.benchmark,
         "scenario": each.place.scenario,
-        "result": each.result.value if each.result else None,
-        "unit": each.result.unit if each.result else None,
+        "result": value,
+        "unit": unit,
         "metric": each.result.name if each.result else None,
         "accuracy_percent": None if accuracy is None else round(100 * accuracy.top1, 3),
         "tests": ", ".join(each.measured.tests()) or None,
@@ -174,13 +177,16 @@ def _row(each: Exported) -> dict[str, object]:
 
 def _told(place: Place, record: Record) -> dict[str, object]:
     """The row of a result that was imported."""
+    from mlscope.submissions import readable
+
     found, accuracy = record.loadgen, record.accuracy
+    value, unit = readable(found.metric_value, found.metric_unit) if found else (None, None)
     return {
         "system": place.system,
         "benchmark": place.benchmark,
         "scenario": place.scenario,
-        "result": found.metric_value if found else None,
-        "unit": found.metric_unit if found else None,
+        "result": value,
+        "unit": unit,
         "metric": found.metric if found else None,
         "accuracy_percent": round(100 * accuracy.top1, 3) if accuracy else None,
         "tests": None,

@@ -217,18 +217,21 @@ def _state(each: StepRun) -> str:
 
 
 def _rows(runs: Sequence[StepRun]) -> list[dict[str, object]]:
+    from mlscope.submissions import readable
+
     rows: list[dict[str, object]] = []
     for each in runs:
         result = each.record.loadgen if each.record else None
         accuracy = each.record.accuracy if each.record else None
+        value, unit = readable(result.metric_value, result.metric_unit) if result else (None, None)
         rows.append(
             {
                 "scenario": each.step.scenario,
                 "step": each.step.role,
                 "state": _state(each),
                 "run": each.record.id if each.record else None,
-                "result": result.metric_value if result else None,
-                "unit": result.metric_unit if result else None,
+                "result": value,
+                "unit": unit,
                 "validity": result.validity if result else None,
                 "accuracy_percent": round(100 * accuracy.top1, 3) if accuracy else None,
             }

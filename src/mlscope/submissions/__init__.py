@@ -16,7 +16,7 @@ from mlscope.submissions._findings import Finding, Rule
 from mlscope.submissions._import import Imported, import_results
 from mlscope.submissions._layout import DIVISIONS, Division, Place
 from mlscope.submissions._logs import LoadGenLog, read_logs
-from mlscope.submissions._metric import Metric, official_metric
+from mlscope.submissions._metric import Metric, official_metric, readable
 from mlscope.submissions._official_checker import OfficialVerdict, run_official
 from mlscope.submissions._parts import PROBE, Measured, Part, find_parts, group_parts
 from mlscope.submissions._report import (
@@ -109,6 +109,7 @@ __all__ = [
     "read_logs",
     "read_rows",
     "read_system",
+    "readable",
     "report_json",
     "report_lines",
     "results_of",

@@ -14,7 +14,7 @@ from mlscope.submissions._check_system import check_measurements, is_network
 from mlscope.submissions._check_tree import check_result_files
 from mlscope.submissions._evidence import Scope, text_of
 from mlscope.submissions._findings import Severity
-from mlscope.submissions._metric import official_metric
+from mlscope.submissions._metric import official_metric, readable
 from mlscope.submissions._rounds import Benchmark
 from mlscope.submissions._runlog import RunLog, read_run
 from mlscope.submissions._values import canonical_scenario
@@ -204,7 +204,7 @@ class ResultChecker:
         checked: bool,
     ) -> CheckedResult:
         metric = official_metric(log.logs, scenario, benchmark or "") if log else None
-        is_latency = metric is not None and metric.unit == "ns"
+        value, unit = readable(metric.value, metric.unit) if metric else (None, None)
         return CheckedResult(
             folder=folder.as_posix(),
             division=self._division,
@@ -214,8 +214,8 @@ class ResultChecker:
             scenario=scenario,
             inferred_from=_inferred_from(log, scenario),
             checked=checked,
-            value=None if metric is None else metric.value / 1e6 if is_latency else metric.value,
-            unit=None if metric is None else "ms" if is_latency else metric.unit,
+            value=value,
+            unit=unit,
             accuracy=accuracy,
         )
 

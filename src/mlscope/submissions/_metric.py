@@ -11,7 +11,7 @@ import dataclasses
 from mlscope.submissions._logs import LoadGenLog
 from mlscope.submissions._values import canonical_scenario
 
-__all__ = ["Metric", "official_metric"]
+__all__ = ["Metric", "official_metric", "readable"]
 
 _TOKENS = (
     ("gptj", ("result_inferred_tokens_per_second", "result_inferred_completed_tokens_per_second")),
@@ -57,6 +57,11 @@ def official_metric(log: LoadGenLog, scenario: str, benchmark: str) -> Metric | 
         return _inferred(log, wanted, measured)
     by_scenario = {"SingleStream": _single_stream, "MultiStream": _multi_stream, "Server": _server, "Offline": _offline}
     return by_scenario[wanted](log, benchmark) if wanted in by_scenario else None
+
+
+def readable(value: float | None, unit: str | None) -> tuple[float | None, str | None]:
+    """A result for people: nanoseconds as milliseconds, anything else as it is."""
+    return (value / 1e6, "ms") if value is not None and unit == "ns" else (value, unit)
 
 
 def _single_stream(log: LoadGenLog, benchmark: str) -> Metric | None:
