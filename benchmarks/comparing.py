@@ -53,13 +53,13 @@ def _counted(name: str, first: Request, second: Request, *, sessions: int, wante
 
 def alarms(pairs: int, folder: Path) -> list[Ratio]:
     """Sessions that compare a plan with itself: a real model, and one that spins for a constant time."""
-    real = Request(command="compare", model_name="Digits_CNN", dataset_name="digits", batch_size=256)
+    real = Request(command="compare", model_name="Digits_CNN", dataset_name="digits", batch_size=32)
     plain = _spinning(_CALL_MS)
     sessions = max(2, pairs)
     wanted = {"faster", "slower"}
     return [
         _counted(
-            "share of false alarms, a plan against itself, Digits_CNN, batches of 256",
+            "share of false alarms, a plan against itself, Digits_CNN, batches of 32",
             real, real, sessions=sessions, wanted=wanted, limit="<= 3 of 20",
         ),
         _counted(

@@ -81,6 +81,18 @@ def test_nothing_meets_the_bound() -> None:
     assert found.runs <= 5
 
 
+def test_a_late_query_of_a_short_run_does_not_decide() -> None:
+    """The short run at 31 fails by an accident; one of full length tells."""
+
+    def measure(value: float, full: bool) -> Observation:
+        latency = 50.05 if value == 31 and not full else 1.585 * value
+        return Observation(latency < 50, 1 - latency / 50, full=full)
+
+    found = searched(measure, ThresholdSearch(start=8, low=1, integer=True))
+    assert (found.best, found.first_failing, found.confirmed) == (31, 32, True)
+    assert found.runs < 8
+
+
 def test_everything_meets_the_bound_up_to_the_cap() -> None:
     found = searched(linear(1e9), ThresholdSearch(start=8, low=1, high=100, integer=True))
     assert (found.outcome, found.best, found.first_failing, found.confirmed) == ("everything", 100, None, True)

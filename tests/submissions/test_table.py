@@ -87,6 +87,22 @@ def test_official_and_own_results_stand_together(mixed: Path) -> None:
     assert own["Accuracy"] == 75.2  # of the accuracy run beside it
 
 
+def test_own_latencies_are_counted_as_official_ones_are() -> None:
+    """By LoadGen's early-stopping estimate, where its summary has one for the scenario's percentile."""
+    record = loadgen_record()
+    assert record.loadgen is not None
+    summary = {f"* Early stopping {rank}.0th percentile estimate": str(rank * 100_000) for rank in (90, 99)}
+    counted = {}
+    for scenario in ("SingleStream", "MultiStream"):
+        loadgen = record.loadgen.model_copy(update={"summary": summary, "scenario": scenario})
+        (row,) = results_table([record.model_copy(update={"scenario": scenario, "loadgen": loadgen})]).rows
+        counted[scenario] = (row["Metric"], row["Result"])
+    assert counted == {
+        "SingleStream": ("early-stopping estimate of the 90th percentile latency", 9e6),
+        "MultiStream": ("early-stopping estimate of the 99th percentile latency", 9.9e6),
+    }
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_a_colleagues_table_joins_and_comes_out_as_it_went_in(
     mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

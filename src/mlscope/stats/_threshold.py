@@ -24,6 +24,8 @@ _CERTAIN = 2.0
 """A margin of so many standard errors is no accident."""
 _NEAR = 0.5
 """Smaller margins tell where the limit is; larger ones lie where the margin bends."""
+_CLOSE = 0.05
+"""A short run whose margin is smaller is no evidence of its own: one query may have decided."""
 _ENOUGH, _PLENTY = 6, 12
 """Runs of full length near the limit: so many before their scatter is believed, and so many are taken at most."""
 
@@ -91,8 +93,8 @@ class ThresholdSearch:
     From `start` it goes up or down until a value has passed and one has failed; the margins tell how far. Between the
     two it interpolates, and halves where that is slow. A margin within two standard errors is neither: a whole number
     is then measured again, up to `repeats` times; on a real axis a straight line through all margins near the limit
-    tells where that is, and how well it is known. The winner is confirmed by a run of full length, which counts
-    like any other: if it fails, the search goes on.
+    tells where that is, and how well it is known. The winner is confirmed by a run of full length, and so is the value
+    beyond it where it failed by little; these count like any other: if they say otherwise, the search goes on.
 
     Args:
         start: The first value.
@@ -203,11 +205,20 @@ class ThresholdSearch:
             if lowest.value <= self._low:
                 again = not lowest.certain and lowest.runs < self._repeats
                 return (lowest.value, True) if again else (None, False)
-            divisor = 2.0 if _or(lowest.margin, -1.0) > -0.5 else _GROWTH
-            return max(self._whole(lowest.value / divisor), self._low), False
+            return max(self._whole(self._shrunk(points, lowest)), self._low), False
         if passing.value >= self._high:
             return self._confirm(passing.value)
         return min(self._grown(points, passing), self._high), False
+
+    def _shrunk(self, points: Sequence[_Point], lowest: _Point) -> float:
+        """Below what has failed: of whole numbers to where the margins of the lowest two meet zero, within reason."""
+        above = next((point for point in points if point.value > lowest.value), None)
+        if self._integer and above and above.margin is not None and lowest.margin is not None:
+            rise = lowest.margin - above.margin
+            if rise > 0:
+                zero = lowest.value + lowest.margin * (above.value - lowest.value) / rise
+                return min(max(zero, lowest.value / _GROWTH**2), lowest.value / 2.0)
+        return lowest.value / (2.0 if _or(lowest.margin, -1.0) > -0.5 else _GROWTH)
 
     def _grown(self, points: Sequence[_Point], passing: _Point) -> float:
         """Beyond what has passed: to where the margins of the last two will be used up, within reason."""
@@ -231,7 +242,7 @@ class ThresholdSearch:
             return doubtful[-1].value, True
         gap = failing.value - passing.value
         if gap <= 1:
-            return self._confirm(passing.value)
+            return (failing.value, True) if self._hasty(failing) else self._confirm(passing.value)
         value = math.floor(self._between(passing, failing))
         return float(min(max(value, passing.value + 1), failing.value - 1)), False
 
@@ -244,8 +255,7 @@ class ThresholdSearch:
         if self._winner() is not None:
             return None, False
         if passing and failing and self._closed(passing, failing):
-            hasty = failing.noisy and not failing.full
-            return (failing.value, True) if hasty else self._confirm(passing.value)
+            return (failing.value, True) if self._hasty(failing) else self._confirm(passing.value)
         root = self._root()
         if self._known(root):
             assert root is not None
@@ -287,7 +297,7 @@ class ThresholdSearch:
         """The largest value at which a run of full length has passed, once nothing is left to find out."""
         passing, failing = _bracket(self._points(self.observations))
         if passing is not None and passing.full:
-            settled = failing is not None and (failing.full or not failing.noisy)
+            settled = failing is not None and not self._hasty(failing)
             if passing.value >= self._high or (settled and self._closed(passing, failing)):
                 return passing.value
         root = self._root()
@@ -296,6 +306,11 @@ class ThresholdSearch:
         passed = [value for value, seen in self.observations if seen.full and seen.passed]
         below = max(root[1], self._tolerance * root[0] / 2)
         return max((value for value in passed if root[0] - below <= value <= root[0]), default=None)
+
+    def _hasty(self, failing: _Point) -> bool:
+        """Whether a value failed in short runs only, and might not in one of full length."""
+        close = self._integer and failing.margin is not None and -failing.margin <= _CLOSE
+        return not failing.full and (failing.noisy or close)
 
     def _closed(self, passing: _Point | None, failing: _Point | None) -> bool:
         """Whether nothing lies between the two ends."""
