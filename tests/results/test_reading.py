@@ -21,7 +21,7 @@ def test_every_schema_version_has_a_golden_record_that_is_read() -> None:
     files = sorted(GOLDEN.glob("evaluation-v*.json"))
     assert [path.stem for path in files] == [f"evaluation-v{version}" for version in range(1, SCHEMA_VERSION + 1)]
     for path in files:
-        record = results.parse_record(json.loads(path.read_text()), where=path.name)
+        record = results.parse_record(path.read_text(), where=path.name)
         assert record.schema_version == SCHEMA_VERSION
         assert record.model_name == "MobileNet_v2_1.0_224_quant"
         assert record.accuracy is not None
@@ -34,7 +34,7 @@ def test_there_is_an_upgrade_for_every_older_version() -> None:
 
 def test_this_version_writes_its_golden_record_again() -> None:
     path = GOLDEN / f"evaluation-v{SCHEMA_VERSION}.json"
-    record = results.parse_record(json.loads(path.read_text()), where=path.name)
+    record = results.parse_record(path.read_text(), where=path.name)
     assert json.loads(record.model_dump_json()) == json.loads(path.read_text())
 
 

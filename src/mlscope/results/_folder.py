@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -122,7 +121,7 @@ class RunFolder:
         entries = tuple(_seal_file(self.path, path, durable=durable) for path in _files(self.path))
         record = record.model_copy(update={"files": entries})
         text = record.model_dump_json(indent=2) + "\n"
-        parse_record(json.loads(text), where=str(self.path / RECORD_FILE))
+        parse_record(text, where=str(self.path / RECORD_FILE))
         if durable:
             write_atomic(self.path / RECORD_FILE, text)
         else:

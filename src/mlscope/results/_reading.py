@@ -43,25 +43,25 @@ def read_record(folder: Path) -> Record:
         ) from None
     except OSError as error:
         raise StoreError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"damaged, not JSON ({error})", where=str(path)) from error
-    return parse_record(data, where=str(path))
+    return parse_record(text, where=str(path))
 
 
-def parse_record(data: object, *, where: str) -> Record:
-    """Make a record from its JSON value.
+def parse_record(text: str | bytes, *, where: str) -> Record:
+    """Make a record from its JSON text.
 
     Raises:
         StoreError: It is no record, or a newer mlscope wrote it; the message starts with `where`.
     """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"damaged, not JSON ({error})", where=where) from error
     if not isinstance(data, dict):
         raise StoreError("damaged, not a JSON object", where=where)
-    data = upgrade(data, where=where)
+    upgraded = upgrade(data, where=where)
     try:
         # JSON mode: tuples and times are written as arrays and text.
-        return Record.model_validate_json(json.dumps(data))
+        return Record.model_validate_json(text if upgraded is data else json.dumps(upgraded))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -53,6 +54,7 @@ def _binomial_window(n: int, p: float) -> tuple[int, np.ndarray[Any, np.dtype[np
     return first, cumulative / cumulative[-1]
 
 
+@lru_cache(maxsize=1024)  # the rows of a table ask for the same one
 def student_t_quantile(probability: float, freedom: int) -> float:
     """Quantile of Student's t distribution for a whole number of degrees of freedom.
 

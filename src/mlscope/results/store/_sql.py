@@ -124,7 +124,7 @@ class SqlStore:
         """Records by time of their start; see :class:`mlscope.results.Store`."""
         order = (evaluation.c.created_at, evaluation.c.id)
         query = (
-            sa.select(evaluation.c.id, evaluation.c.folder, evaluation.c.record)
+            sa.select(evaluation.c.id, evaluation.c.folder, sa.cast(evaluation.c.record, sa.Text))
             .where(*_conditions(where))
             .order_by(*(column.desc() if newest_first else column.asc() for column in order))
             .limit(None if limit is None or limit < 0 else limit)
@@ -132,8 +132,8 @@ class SqlStore:
         )
         found = []
         with explain_database_errors(self._where), self._engine.connect() as connection:
-            for identifier, folder, data in connection.execute(query):
-                found.append(parse_record(data, where=f"{self._where}, evaluation {identifier}"))
+            for identifier, folder, text in connection.execute(query):
+                found.append(parse_record(text, where=f"{self._where}, evaluation {identifier}"))
                 if folder is not None:
                     self._folders[identifier] = folder
         return found
