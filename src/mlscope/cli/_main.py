@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -16,6 +17,8 @@ __all__ = ["main"]
 
 _HELP = ("--help", "-h")
 _READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+_OBJECTS_A_COLLECTION = 50_000
+"""New objects before Python looks for cycles; imports and tables make many that live until the end."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     context = Context()
+    gc.set_threshold(_OBJECTS_A_COLLECTION)
     try:
         code = _run(argv, context)
         sys.stdout.flush()
