@@ -15,6 +15,11 @@ _GRAIN_S = 0.04
 """The kernel counts in ticks of 10 ms on each core: so much may be an error of counting."""
 _DELAYED = 0.03
 """Share of a block in which the measured processes may have waited for a core."""
+_PAUSE_S = 0.02
+"""Longer than two of the kernel's ticks: what a running thread has taken is counted at a tick."""
+_AT_REST = 0.1
+"""Share of a pause that a process may take that is at rest."""
+_LONGEST_SPIN_S = 0.5
 
 
 class BlockWatch:
@@ -34,6 +39,25 @@ class BlockWatch:
     def begin(self) -> None:
         """A block begins."""
         self._before = self._look()
+
+    def settle(self, pids: Sequence[int]) -> None:
+        """Wait, half a second at most, until the threads of these processes are at rest; the time is not the block's.
+
+        ONNX Runtime's threads go on spinning for some 80 ms after a call (seen): the next process' block would share
+        its cores with them.
+        """
+        then, ran = self._look(), _ran(pids)
+        end = time.perf_counter() + _LONGEST_SPIN_S
+        while time.perf_counter() < end:
+            time.sleep(_PAUSE_S)
+            now = _ran(pids)
+            if now - ran < _AT_REST * _PAUSE_S:
+                break
+            ran = now
+        busy, own, waited, at = (
+            before + now - then for before, now, then in zip(self._before, self._look(), then, strict=True)
+        )
+        self._before = (busy, own, waited, at)
 
     def disturbed(self) -> bool:
         """Whether others took more than a little since :meth:`begin`."""
@@ -55,6 +79,11 @@ class BlockWatch:
             return 0.0
         user, nice, system, _, _, interrupts, soft, stolen = map(int, fields)
         return (user + nice + system + interrupts + soft + stolen) * self._tick
+
+
+def _ran(pids: Sequence[int]) -> float:
+    """Seconds that these processes ran."""
+    return sum(_scheduled(pid)[0] for pid in pids)
 
 
 def _scheduled(pid: int) -> tuple[float, float]:

@@ -179,7 +179,10 @@ def _alternate(lanes: list[_Lane], turns: TurnPlan, observer: Observer) -> tuple
     while time.perf_counter() < end:
         order = lanes if pair % 2 == 0 else lanes[::-1]
         watch.begin()
-        done = [lane.measure(pair, calls) for lane in order]
+        done = []
+        for lane in order:
+            watch.settle([other.worker.pid for other in lanes if other is not lane])
+            done.append(lane.measure(pair, calls))
         disturbed = watch.disturbed()
         repeated += disturbed
         for lane, block in zip(order, done, strict=True):
