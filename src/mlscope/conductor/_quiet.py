@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["BlockWatch"]
+__all__ = ["BlockWatch", "wait_for_rest"]
 
 _FOREIGN = 0.06
 """Share of one core that others may take."""
@@ -20,6 +20,21 @@ _PAUSE_S = 0.02
 _AT_REST = 0.1
 """Share of a pause that a process may take that is at rest."""
 _LONGEST_SPIN_S = 0.5
+
+
+def wait_for_rest(pids: Sequence[int]) -> None:
+    """Wait, half a second at most, until the threads of these processes are at rest.
+
+    ONNX Runtime's threads go on spinning for some 80 ms after a call (seen): the next process' block would share its
+    cores with them. Where the kernel does not tell what a process ran, one pause is waited.
+    """
+    end, ran = time.perf_counter() + _LONGEST_SPIN_S, _ran(pids)
+    while pids and time.perf_counter() < end:
+        time.sleep(_PAUSE_S)
+        now = _ran(pids)
+        if now - ran < _AT_REST * _PAUSE_S:
+            return
+        ran = now
 
 
 class BlockWatch:
@@ -41,21 +56,11 @@ class BlockWatch:
         self._before = self._look()
 
     def settle(self, pids: Sequence[int]) -> None:
-        """Wait, half a second at most, until the threads of these processes are at rest; the time is not the block's.
-
-        ONNX Runtime's threads go on spinning for some 80 ms after a call (seen): the next process' block would share
-        its cores with them.
-        """
-        then, ran = self._look(), _ran(pids)
-        end = time.perf_counter() + _LONGEST_SPIN_S
-        while time.perf_counter() < end:
-            time.sleep(_PAUSE_S)
-            now = _ran(pids)
-            if now - ran < _AT_REST * _PAUSE_S:
-                break
-            ran = now
+        """:func:`wait_for_rest` of these processes, which is no part of the block."""
+        then = self._look()
+        wait_for_rest(pids)
         busy, own, waited, at = (
-            before + now - then for before, now, then in zip(self._before, self._look(), then, strict=True)
+            before + now - past for before, now, past in zip(self._before, self._look(), then, strict=True)
         )
         self._before = (busy, own, waited, at)
 

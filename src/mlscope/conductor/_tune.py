@@ -25,6 +25,7 @@ from mlscope._schema import canonical_digest
 from mlscope.conductor._calibrate import KEPT, Trial, calibrate
 from mlscope.conductor._outcome import Observer
 from mlscope.conductor._prepare import Prepared, execution
+from mlscope.conductor._quiet import wait_for_rest
 from mlscope.conductor._serving import chosen_layout, host_threads, is_served, open_axes
 from mlscope.conductor._start import declared_input, load_command, open_worker
 from mlscope.conductor._worker import Worker
@@ -167,7 +168,9 @@ class _Workers:
         load = self._prepared.plan.load
         rows = 1 if load is not None and load.scenario == "Server" else layout.batch
         busy = _BUSY if _by_tail(self._prepared) else 1.0
-        answer = self._worker(layout).ask(Probe(seconds, rows, busy))
+        worker = self._worker(layout)
+        wait_for_rest([other.pid for other in self._started if other is not worker])
+        answer = worker.ask(Probe(seconds, rows, busy))
         if not isinstance(answer, Probed):
             raise WorkerError(f"the worker answered {type(answer).__name__} to Probe")
         return answer
