@@ -95,13 +95,14 @@ def _merged(tables: Sequence[pa.Table]) -> list[LayerSummary] | None:
     import pyarrow as pa
 
     table = pa.concat_tables(tables, promote_options="default")
-    codes = [_array(table[name].combine_chunks().dictionary_encode().indices) for name in ("name", "type")]
-    keys = np.stack([_array(table["index"]), *codes], axis=1)
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    codes = [_array(columns[name].dictionary_encode().indices) for name in ("name", "type")]
+    keys = np.stack([_array(columns["index"]), *codes], axis=1)
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(group.reshape(-1), kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(group.reshape(-1)))[:-1])
-    numbers = {name: _array(table[name]) for name in table.column_names if pa.types.is_floating(table[name].type)}
-    numbers |= {name: _array(table[name]) for name in ("calls", "min_ns", "max_ns")}
+    numbers = {name: _array(column) for name, column in columns.items() if pa.types.is_floating(column.type)}
+    numbers |= {name: _array(columns[name]) for name in ("calls", "min_ns", "max_ns")}
     described = table.take(pa.Array.from_buffers(pa.int64(), len(first), [None, pa.py_buffer(first)]))
     if described["nodes"].null_count:
         return None
@@ -112,14 +113,14 @@ def _merged(tables: Sequence[pa.Table]) -> list[LayerSummary] | None:
     ]
 
 
-def _array(column: pa.ChunkedArray | pa.Array) -> np.ndarray[Any, Any]:
+def _array(column: pa.Array) -> np.ndarray[Any, Any]:
     """A column of numbers, NaN where there is none.
 
     What turns arrays of one package into the other's would import pandas where it is installed, which takes 0.3 s.
     """
     if column.null_count:
         return np.array(column.to_pylist(), dtype=np.float64)
-    return np.from_dlpack(column.combine_chunks() if hasattr(column, "chunks") else column)
+    return np.from_dlpack(column)
 
 
 def _over(found: Mapping[str, np.ndarray[Any, Any]], layer: LayerSummary) -> LayerSummary:
