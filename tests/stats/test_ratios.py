@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.signal
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +94,22 @@ def test_a_slowdown_in_single_runs_is_found() -> None:
         found += judge(median, 0.02).verdict == "larger"
         assert mean.unit == "sample"
     assert found >= 27
+
+
+def test_a_hundred_times_that_hang_together_raise_no_alarms_and_still_show_a_threefold_time() -> None:
+    """So few and so dependent that they make three to ten blocks: a busy machine under short runs."""
+    random = np.random.default_rng(11)
+    alarms = found = 0
+    for _ in range(200):
+        first, second = (np.exp(0.1 * scipy.signal.lfilter([0.3], [1, -0.95], random.normal(size=100))) for _ in "ab")
+        same, slower = (
+            judge(ratios_of_series(first, factor * second, (50,), allowance=0.02, run_effect=True)[0], 0.02).verdict
+            for factor in (1, 3)
+        )
+        alarms += same in {"larger", "smaller"}
+        found += slower == "larger"
+    assert alarms <= 10
+    assert found >= 190
 
 
 def test_a_disturbed_pair_moves_a_ratio_of_pairs_little() -> None:
