@@ -13,7 +13,7 @@ __all__ = ["Frozen", "canonical_digest"]
 class Frozen(BaseModel):
     """A value that is validated once and never changes; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 def canonical_digest(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from mlscope._schema import Frozen
@@ -133,6 +133,8 @@ Task = Literal["classification", "boundingbox", "semanticsegment", "instancesegm
 
 class Node(Frozen):
     """A mapping of a manifest: a key that it does not know is a fault, with the nearest known one."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

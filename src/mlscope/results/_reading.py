@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mlscope.results._record import SCHEMA_VERSION, Record
 __all__ = ["RECORD_FILE", "UPGRADES", "parse_record", "read_record", "upgrade"]
 
 RECORD_FILE = "evaluation.json"
+_TODAYS = re.compile(rf'\s*\{{\s*"schema_version":\s*{SCHEMA_VERSION}\s*,')
+"""How a record of this version begins."""
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda record: {**record, "mlscope_commit": None, "mlscope_dirty": None},
@@ -52,6 +55,12 @@ def parse_record(text: str | bytes, *, where: str) -> Record:
     Raises:
         StoreError: It is no record, or a newer mlscope wrote it; the message starts with `where`.
     """
+    begin = text[:80]
+    if _TODAYS.match(begin if isinstance(begin, str) else begin.decode(errors="replace")):
+        try:
+            return Record.model_validate_json(text)
+        except ValidationError:
+            pass  # why is told below
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

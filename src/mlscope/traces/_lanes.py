@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lane", "Step", "walk"]
 
-_CHUNK = 65_536
+_CHUNK = 16_384
 
 
 class Lane(NamedTuple):
@@ -28,13 +29,8 @@ class Lane(NamedTuple):
     """``SPAN``, ``REQUEST`` or ``LOADGEN``."""
 
 
-class Step(NamedTuple):
-    """The begin or the end of a slice; of one lane they come in order and nest."""
-
-    row: int
-    lane: Lane
-    time_ns: int
-    opens: bool
+Step = tuple[int, Lane, int, bool]
+"""Row, lane, time in nanoseconds, and whether the slice begins there or ends."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -47,7 +43,7 @@ class _Pool:
 
 
 def walk(timeline: Timeline) -> Iterator[Step]:
-    """Begin and end of every slice, laid out on lanes.
+    """Begin and end of every slice, laid out on lanes; of one lane they come in order and nest.
 
     The children of the run's root lie on lanes by their names, since they go on beside each other; deeper spans lie on
     their parent's lane, inside it. What overlaps a sibling or sticks out of its parent gets a lane of its own.
@@ -60,45 +56,45 @@ def walk(timeline: Timeline) -> Iterator[Step]:
         rows = order[begin : begin + _CHUNK]
         columns = (timeline.start_ns, timeline.end_ns, timeline.parent, timeline.depth, timeline.source)
         yield from layout.place(rows, [column[rows].tolist() for column in columns])
-    for lane, opened in enumerate(layout.open):
+    for lane, opened in zip(layout.lanes, layout.open, strict=True):
         while opened:
             row, end = opened.pop()
-            yield Step(row, layout.lanes[lane], end, False)
+            yield row, lane, end, False
 
 
 class _Layout:
     def __init__(self, timeline: Timeline) -> None:
-        import numpy as np
-
         self.timeline = timeline
         self.lanes: list[Lane] = []
         self.open: list[list[tuple[int, int]]] = []
         """Of each lane the open slices, outermost first: (row, end)."""
-        self.lane_of: NDArray[np.int32] = np.full(len(timeline), -1, np.int32)
+        self.lane_of = array("i", [-1]) * len(timeline)
         self.pools: dict[tuple[int, int, int], _Pool] = {}
 
-    def place(self, rows: NDArray[np.int64], columns: list[list[int]]) -> Iterator[Step]:
+    def place(self, rows: NDArray[np.int64], columns: list[list[int]]) -> list[Step]:
         """Lay out rows in the order of their begins."""
+        steps: list[Step] = []
         for row, start, end, parent, depth, source in zip(rows.tolist(), *columns, strict=True):
             lane = -1
             if depth > 1 or (depth and source == LOADGEN):
-                lane = int(self.lane_of[parent])
-                yield from self._close(lane, start, parent)
+                lane = self.lane_of[parent]
+                self._close(lane, start, parent, steps)
                 opened = self.open[lane]
                 if not opened or opened[-1][0] != parent or opened[-1][1] < end:
                     lane = -1
             if lane < 0:
                 lane = self._free_lane(self._kind(row, parent, depth, source), start, end)
-                yield from self._close(lane, start, -1)
+                self._close(lane, start, -1, steps)
             self.lane_of[row] = lane
             self.open[lane].append((row, end))
-            yield Step(row, self.lanes[lane], start, True)
+            steps.append((row, self.lanes[lane], start, True))
+        return steps
 
-    def _close(self, lane: int, start: int, parent: int) -> Iterator[Step]:
+    def _close(self, lane: int, start: int, parent: int, steps: list[Step]) -> None:
         opened = self.open[lane]
         while opened and opened[-1][1] <= start and opened[-1][0] != parent:
             row, end = opened.pop()
-            yield Step(row, self.lanes[lane], end, False)
+            steps.append((row, self.lanes[lane], end, False))
 
     def _free_lane(self, kind: tuple[tuple[int, int, int], str], start: int, end: int) -> int:
         key, title = kind

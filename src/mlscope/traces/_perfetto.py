@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlscope.traces._counters import Curve
 from mlscope.traces._lanes import Lane, walk
 from mlscope.traces._timeline import LOADGEN, REQUEST, SPAN, Timeline
-from mlscope.traces._values import MOST_KNOWN, Attributes
+from mlscope.traces._values import LEVELS, MOST_KNOWN, Attributes
 
 if TYPE_CHECKING:
-    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TracePacket, TrackEvent
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TracePacket
 
 __all__ = ["group_titles", "write_perfetto"]
 
@@ -27,30 +29,27 @@ def write_perfetto(timeline: Timeline, file: BinaryIO) -> int:
 
     A file of ``Trace`` messages behind each other is one ``Trace``, which is how protobuf joins messages.
     """
-    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 
-    closes = int(TrackEvent.TYPE_SLICE_END)
     trace = Trace()
     _clocks(trace, timeline)
     for source, title in group_titles(timeline).items():
         _track(trace.packet.add(), source + 1, title)
-    known: set[int] = set()
+    on_lane: dict[int, tuple[bytes, bytes]] = {}
     begins = _Begins(timeline)
     slices = packets = 0
     for row, lane, time_ns, is_begin in walk(timeline):
-        if lane.number not in known:
-            known.add(lane.number)
+        ends = on_lane.get(lane.number)
+        if ends is None:
+            ends = on_lane[lane.number] = _on_track(_FIRST_LANE + lane.number)
             _track(trace.packet.add(), _FIRST_LANE + lane.number, lane.title, lane)
         packet = trace.packet.add()
-        packet.timestamp = time_ns
-        packet.trusted_packet_sequence_id = _SEQUENCE
-        event = packet.track_event
         if is_begin:
-            begins.fill(event, row)
+            packet.MergeFromString(ends[0] + begins.of(row))
             slices += 1
         else:
-            event.type = closes
-        event.track_uuid = _FIRST_LANE + lane.number
+            packet.MergeFromString(ends[1])
+        packet.timestamp = time_ns
         packets += 1
         if packets == _BATCH:
             file.write(trace.SerializeToString())
@@ -80,30 +79,62 @@ def _counted(curve: Curve, track: int) -> bytes:
     return written
 
 
+def _on_track(track: int) -> tuple[bytes, bytes]:
+    """Begin and end of a slice on a track, but for what differs from slice to slice."""
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TracePacket, TrackEvent
+
+    found = []
+    for kind in (TrackEvent.TYPE_SLICE_BEGIN, TrackEvent.TYPE_SLICE_END):
+        packet = TracePacket(trusted_packet_sequence_id=_SEQUENCE)
+        packet.track_event.type, packet.track_event.track_uuid = kind, track
+        found.append(packet.SerializeToString())
+    return found[0], found[1]
+
+
 class _Begins:
-    """Fills the events that begin slices; those that differ only in their ids are made once and copied."""
+    """What the events that begin slices tell, as bytes to merge; of those that differ only in their ids, made once."""
 
     def __init__(self, timeline: Timeline) -> None:
+        import numpy as np
+
         self.timeline = timeline
         self.details = Attributes(timeline)
-        self.known: dict[tuple[int, int, int], bytes] = {}
+        self.is_span = (timeline.source == SPAN).tobytes()
+        self.ids = hexlify(timeline.number.astype(">u8").tobytes())
+        self.parents = timeline.parent.data
+        keys = (timeline.text.astype(np.int64) * len(timeline.names) + timeline.name) * len(LEVELS)
+        self.keys = np.where(timeline.source == SPAN, keys + timeline.level, -1 - keys).data
+        self.known: dict[int, bytes] = {}
+        marks = "0" * 16, "1" * 16
+        text = _annotated([("span_id", marks[0]), ("parent_id", marks[1])])
+        self.before, rest = text.split(marks[0].encode())
+        self.between, self.behind = rest.split(marks[1].encode())
 
-    def fill(self, event: TrackEvent, row: int) -> None:
-        key = (int(self.timeline.name[row]), *self.details.key(row))
+    def of(self, row: int) -> bytes:
+        key = self.keys[row]
         same = self.known.get(key)
         if same is None:
-            event.type = event.TYPE_SLICE_BEGIN
-            event.name = self.timeline.names[key[0]]
-            for name, value in self.details.of(row):
-                _annotate(event.debug_annotations.add(), name, value)
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
-            self.known[key] = event.SerializeToString()
-        else:
-            event.MergeFromString(same)
-        for name, text in self.details.ids(row):
-            annotation = event.debug_annotations.add()
-            annotation.name, annotation.string_value = name, text
+            name = self.timeline.names[self.timeline.name[row]]
+            same = self.known[key] = _annotated(self.details.of(row), name)
+        parent = self.parents[row]
+        if parent < 0 or not (self.is_span[row] and self.is_span[parent]):
+            return same + _annotated(self.details.ids(row))
+        own, above = self.ids[16 * row : 16 * row + 16], self.ids[16 * parent : 16 * parent + 16]
+        return b"".join((same, self.before, own, self.between, above, self.behind))
+
+
+def _annotated(annotations: Sequence[tuple[str, Any]], name: str | None = None) -> bytes:
+    """A packet with nothing but an event's name and annotations."""
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TracePacket
+
+    packet = TracePacket()
+    if name is not None:
+        packet.track_event.name = name
+    for key, value in annotations:
+        _annotate(packet.track_event.debug_annotations.add(), key, value)
+    return bytes(packet.SerializeToString())
 
 
 def group_titles(timeline: Timeline) -> dict[int, str]:
