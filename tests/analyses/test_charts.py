@@ -48,7 +48,8 @@ def test_a_page_holds_picture_and_table(evaluations: list[Evaluation], tmp_path:
     page = (tmp_path / "layers.html").read_text()
     assert "<svg" in page
     assert "layer0" in page
-    assert "<td>Relu" in page
+    assert '<td class="text">Relu' in page
+    assert page.count(str(table.rows[0]["id"])) == 1  # what all rows have in common stands once
     assert not any(word in page for word in ("<link", "<script", "src=", "@import"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlscope._files import explain_os_errors, write_atomic
-from mlscope.analyses._table import Column, Row, Table
+from mlscope.analyses._table import BASE_NAMES, Column, Row, Table
 from mlscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,12 @@ body {{ font: 14px system-ui, sans-serif; margin: 2em; }}
 svg {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; }}
 th, td {{ padding: 0.2em 0.7em; text-align: right; border-bottom: 1px solid #ddd; }}
+.text {{ text-align: left; }}
 .INVALID {{ color: #b00; }}
+dl {{ display: flex; flex-wrap: wrap; gap: 0.3em 1.5em; }}
+dl div {{ display: flex; gap: 0.5em; }}
+dt {{ color: #666; }}
+dd {{ margin: 0; }}
 </style>
 <h1>{title}</h1>
 {picture}
@@ -163,18 +168,31 @@ def _bytes(figure: Figure, form: str) -> bytes:
 
 
 def _html(table: Table) -> str:
+    """The table; what all rows have in common of the run's own columns stands once above it."""
     columns = [
         column
         for column in table.columns
         if column.shown != "data" and any(row[column.name] is not None for row in table.rows)
     ]
-    head = "".join(f"<th>{html.escape(_heading(column))}" for column in columns)
+    common = [column for column in columns if column.name in BASE_NAMES and _is_common(column, table.rows)]
+    columns = [column for column in columns if column not in common]
+    above = "".join(
+        f"<div><dt>{html.escape(column.title)}<dd>{html.escape(_cell(table.rows[0][column.name]))}</div>"
+        for column in common
+    )
+    texts = {column.name for column in columns if any(isinstance(row[column.name], str) for row in table.rows)}
+    marks = dict.fromkeys(texts, ' class="text"')
+    head = "".join(f"<th{marks.get(column.name, '')}>{html.escape(_heading(column))}" for column in columns)
     rows = "".join(
         f'<tr class="{html.escape(str(row.get("validity")))}">'
-        + "".join(f"<td>{html.escape(_cell(row[column.name]))}" for column in columns)
+        + "".join(f"<td{marks.get(column.name, '')}>{html.escape(_cell(row[column.name]))}" for column in columns)
         for row in table.rows
     )
-    return f"<table><tr>{head}{rows}</table>"
+    return (f"<dl>{above}</dl>" if above else "") + f"<table><tr>{head}{rows}</table>"
+
+
+def _is_common(column: Column, rows: Sequence[Row]) -> bool:
+    return len(rows) > 1 and all(row[column.name] == rows[0][column.name] for row in rows)
 
 
 def _heading(column: Column) -> str:
@@ -184,6 +202,8 @@ def _heading(column: Column) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{value:.4g}" if isinstance(value, float) else str(value)
