@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import dataclasses
 import json
 import os
@@ -228,6 +229,7 @@ def main() -> None:
         if name not in _ALL:
             parser.error(f"{name!r} is none of {', '.join(_ALL)}")
     os.environ.setdefault("MLSCOPE_NO_FLOOR", "1")  # the peers measure none
+    compileall.compile_dir(str(_HERE.parent / "src"), quiet=1)  # as an installed package is
     print(f"{_machine()}\n")
     print("| what | median ratio | 95 % interval | wanted | medians A / B | pairs | repeated blocks |")
     print("|---|---|---|---|---|---|---|")
