@@ -240,29 +240,27 @@ def _largest(
 ) -> float:
     """The largest rate whose p99, as the median of the seeds' full runs, keeps the bound; 0 where none does.
 
-    Short runs bracket it, from `begin` on; then the rate goes up in steps of 3 % while it
-    holds, or down, by 3 % and more where the bound is missed by more.
+    Short runs tell where to begin; then the rate goes up or down, and the gap between one that holds and one that
+    does not is halved until it is 3 %. The machine's speed drifts, so a rate that failed once says little later.
     """
     least = capacity / 64
-    low = _bracket(lambda rate: p99_ms(rate, short, 0), begin, least, capacity)
-    if not low:
-        return 0.0
-
-    def median(rate: float) -> float:
+    rate = _bracket(lambda rate: p99_ms(rate, short, 0), begin, least, capacity)
+    holds, fails = 0.0, float("inf")
+    while rate >= least and fails * _STEP > holds:
         found = [p99_ms(rate, seconds, seed) for seed in _SEEDS]
         _say(f"  {rate:.1f} queries/s: p99 {', '.join(f'{each:.2f}' for each in found)} ms")
-        return float(np.median(found))
-
-    rate, seen = low, median(low)
-    if seen <= _BOUND_MS:
-        while median(rate / _STEP) <= _BOUND_MS:
-            rate /= _STEP
-    while seen > _BOUND_MS:
-        rate *= min(_STEP, max(_BOUND_MS / seen, 0.8))
-        if rate < least:
-            return 0.0
-        seen = median(rate)
-    return rate
+        seen = float(np.median(found))
+        if seen <= _BOUND_MS:
+            holds = rate
+        else:
+            fails = rate
+        if not holds:
+            rate *= min(_STEP, max(_BOUND_MS / seen, 0.8))
+        elif fails == float("inf"):
+            rate /= min(_STEP, max(seen / _BOUND_MS, 0.9))
+        else:
+            rate = (holds * fails) ** 0.5
+    return holds
 
 
 def _bracket(p99_ms: Callable[[float], float], begin: float, least: float, capacity: float) -> float:
