@@ -241,7 +241,7 @@ def _largest(
     """The largest rate whose p99, as the median of the seeds' full runs, keeps the bound; 0 where none does.
 
     Short runs tell where to begin; then the rate goes up or down, and the gap between one that holds and one that
-    does not is halved until it is 3 %. The machine's speed drifts, so a rate that failed once says little later.
+    does not is halved until it is 3 %.
     """
     least = capacity / 64
     rate = _bracket(lambda rate: p99_ms(rate, short, 0), begin, least, capacity)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlscope import stats
-from mlscope.analyses._runs import Runs, View, has_file, plans, traced
+from mlscope.analyses._runs import Runs, View, has_file, mean_of_runs, plans, traced
 from mlscope.analyses._table import Column, Row, to_us
 from mlscope.results import (
     LAYER_SUMMARY_FILE,
@@ -125,19 +125,18 @@ def _array(column: pa.Array) -> np.ndarray[Any, Any]:
 
 def _over(found: Mapping[str, np.ndarray[Any, Any]], layer: LayerSummary) -> LayerSummary:
     """One layer over its runs."""
-    means = found["trimmed_mean_ns"]
-    _, low, high = stats.mean_interval(means)
+    mean = mean_of_runs(found["trimmed_mean_ns"].tolist())
     shares = found["share"][~np.isnan(found["share"])].tolist()
     return dataclasses.replace(
         layer,
         calls=int(found["calls"].sum()),
         median_ns=float(np.median(found["median_ns"])),
-        trimmed_mean_ns=stats.trimmed_mean(means.tolist()),
+        trimmed_mean_ns=mean.trimmed,
         min_ns=int(found["min_ns"].min()),
         max_ns=int(found["max_ns"].max()),
         share=stats.trimmed_mean(shares) if shares else None,
-        low_ns=low,
-        high_ns=high,
+        low_ns=mean.low,
+        high_ns=mean.high,
         p25_ns=_median(found.get("p25_ns")),
         p75_ns=_median(found.get("p75_ns")),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlscope._files import explain_os_errors, write_atomic
-from mlscope.analyses._table import BASE_NAMES, Column, Row, Table
+from mlscope.analyses._table import BASE_NAMES, Column, Row, Table, is_equal
 from mlscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -174,11 +174,12 @@ def _html(table: Table) -> str:
         for column in table.columns
         if column.shown != "data" and any(row[column.name] is not None for row in table.rows)
     ]
-    common = [column for column in columns if column.name in BASE_NAMES and _is_common(column, table.rows)]
-    columns = [column for column in columns if column not in common]
+    own = [column for column in columns if column.name in BASE_NAMES and len(table.rows) > 1]
+    equal = [column for column in own if is_equal(column, table.rows)]
+    columns = [column for column in columns if column not in equal]
     above = "".join(
         f"<div><dt>{html.escape(column.title)}<dd>{html.escape(_cell(table.rows[0][column.name]))}</div>"
-        for column in common
+        for column in equal
     )
     texts = {column.name for column in columns if any(isinstance(row[column.name], str) for row in table.rows)}
     marks = dict.fromkeys(texts, ' class="text"')
@@ -189,10 +190,6 @@ def _html(table: Table) -> str:
         for row in table.rows
     )
     return (f"<dl>{above}</dl>" if above else "") + f"<table><tr>{head}{rows}</table>"
-
-
-def _is_common(column: Column, rows: Sequence[Row]) -> bool:
-    return len(rows) > 1 and all(row[column.name] == rows[0][column.name] for row in rows)
 
 
 def _heading(column: Column) -> str:

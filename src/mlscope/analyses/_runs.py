@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -84,7 +85,7 @@ def plans(evaluations: Sequence[Evaluation], view: View) -> list[Runs]:
 def mean_of_runs(values: Sequence[float]) -> Mean:
     """One value of each run, at least one."""
     _, low, high = stats.mean_interval(values)
-    return Mean(stats.trimmed_mean(values), stats.percentile_with_interval(sorted(values), 50)[0], low, high)
+    return Mean(stats.trimmed_mean(values), statistics.median_low(values), low, high)
 
 
 def level_of(record: Record) -> TraceLevel:

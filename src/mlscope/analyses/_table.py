@@ -101,6 +101,11 @@ def build(
     return Table(name, BASE_COLUMNS + columns, rows, empty)
 
 
+def is_equal(column: Column, rows: Sequence[Row]) -> bool:
+    """Whether a column says the same in all rows."""
+    return all(row[column.name] == rows[0][column.name] for row in rows)
+
+
 def to_ms(nanoseconds: float | None) -> float | None:
     """Milliseconds of nanoseconds."""
     return None if nanoseconds is None else nanoseconds / 1e6

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from mlscope.analyses._table import BASE_NAMES, Cell, Column, Row, Table
+from mlscope.analyses._table import BASE_NAMES, Cell, Column, Row, Table, is_equal
 
 _MIB = 2**20
 _GAP = 2
@@ -56,7 +56,9 @@ def _fitted(table: Table, width: int | None, color: bool) -> str:
     texts = _texts(columns, table.rows)
     if width is None or _needed(columns, texts) <= width:
         return _render(columns, texts, True, color)
-    equal = [column for column in columns if _is_equal(column, table.rows)]
+    # Ids and measured values always stand in the table.
+    movable = [column for column in columns if column.name != "id" and column.unit is None]
+    equal = [column for column in movable if is_equal(column, table.rows)]
     columns = [column for column in columns if column not in equal]
     above = _facts(equal, texts[0], width) + "\n" if equal else ""
     shown = list(columns)
@@ -98,13 +100,6 @@ def _empty(table: Table) -> set[str]:
     if own <= empty:
         empty -= {column.name for column in table.columns if column.name in own and column.shown == "always"}
     return empty
-
-
-def _is_equal(column: Column, rows: Sequence[Row]) -> bool:
-    """Whether a column says the same in all rows; ids and measured values always stand in the table."""
-    if column.name == "id" or column.unit is not None:
-        return False
-    return all(row[column.name] == rows[0][column.name] for row in rows)
 
 
 def _facts(columns: Sequence[Column], texts: Mapping[str, str], width: int) -> str:

@@ -39,16 +39,16 @@ def write_perfetto(timeline: Timeline, file: BinaryIO) -> int:
     begins = _Begins(timeline)
     slices = packets = 0
     for row, lane, time_ns, is_begin in walk(timeline):
-        ends = on_lane.get(lane.number)
-        if ends is None:
-            ends = on_lane[lane.number] = _on_track(_FIRST_LANE + lane.number)
+        marks = on_lane.get(lane.number)
+        if marks is None:
+            marks = on_lane[lane.number] = _on_track(_FIRST_LANE + lane.number)
             _track(trace.packet.add(), _FIRST_LANE + lane.number, lane.title, lane)
         packet = trace.packet.add()
         if is_begin:
-            packet.MergeFromString(ends[0] + begins.of(row))
+            packet.MergeFromString(marks[0] + begins.of(row))
             slices += 1
         else:
-            packet.MergeFromString(ends[1])
+            packet.MergeFromString(marks[1])
         packet.timestamp = time_ns
         packets += 1
         if packets == _BATCH:
@@ -105,6 +105,7 @@ class _Begins:
         keys = (timeline.text.astype(np.int64) * len(timeline.names) + timeline.name) * len(LEVELS)
         self.keys = np.where(timeline.source == SPAN, keys + timeline.level, -1 - keys).data
         self.known: dict[int, bytes] = {}
+        # Nearly every slice is a span below a span, whose ids are put between the same bytes.
         marks = "0" * 16, "1" * 16
         text = _annotated([("span_id", marks[0]), ("parent_id", marks[1])])
         self.before, rest = text.split(marks[0].encode())

@@ -96,6 +96,10 @@ class Sut:
         """SUT callback: answer a query, now or later."""
         raise NotImplementedError
 
+    def _wants_more(self, calls: int, begin_ns: int, longest_ns: int) -> bool:
+        """Whether the warm-up goes on: as long as it was asked for, and then for some calls to guess a rate from."""
+        return calls < self._command.warmup or (calls < _RATED_CALLS and time.perf_counter_ns() - begin_ns < longest_ns)
+
     def warm_up(self) -> list[int]:
         """Run full batches of sample 0; returns the time of each, nanoseconds.
 
@@ -167,9 +171,7 @@ class DirectSut(Sut):
         asked = self._command.warmup
         self.load_samples([0])
         begin = time.perf_counter_ns()
-        while len(times) < asked or (
-            asked and len(times) < _RATED_CALLS and time.perf_counter_ns() - begin < _SHORT_NS
-        ):
+        while self._wants_more(len(times), begin, _SHORT_NS if asked else 0):
             start = time.perf_counter_ns()
             self._gather([0] * self._model.batch_size)
             try:
@@ -273,9 +275,7 @@ class ServedSut(Sut):
         """
         count = self._model.batch_size * self._model.streams
         begin = time.perf_counter_ns()
-        while len(self._times) < self._command.warmup or (
-            len(self._times) < _RATED_CALLS and time.perf_counter_ns() - begin < _RATED_NS
-        ):
+        while self._wants_more(len(self._times), begin, _RATED_NS):
             self._serving.put([0] * count, [0] * count, [-1] * count, [time.perf_counter_ns()] * count, wait=True)
             self._serving.drain()
             if self._warm_up_error is not None:
